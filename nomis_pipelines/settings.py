@@ -1,0 +1,309 @@
+"""Every setting of the project, read from the environment. Nothing else in the package reads `os.environ`.
+
+Three families are read here: the variables of the service that went before us, by their old names (platform card,
+section 1); boto3's own variables, which boto3 reads by itself; and ours, under the prefix `NOMIS_PIPELINES_`.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+LONDON = "Europe/London"
+
+
+class SettingError(Exception):
+    """A setting is missing or cannot be used. The message names the variable and says what it is for, never its value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceSpec:
+    """How a remote service is found in the environment (platform card, section 1.3)."""
+
+    name: str
+    purpose: str
+    timeout_seconds: float
+    url_variable: str
+    id_variable: str
+    secret_variable: str
+    timeout_variables: tuple[str, ...] = ("API_TIMEOUT",)
+
+
+def _service(name: str, stem: str, purpose: str, timeout: float, *, client: str = "", **others: Any) -> ServiceSpec:
+    client = client or stem
+    return ServiceSpec(
+        name=name,
+        purpose=purpose,
+        timeout_seconds=timeout,
+        url_variable=f"API_BASE_URL_{stem}",
+        **{"id_variable": f"{client}_CLIENT_ID", "secret_variable": f"{client}_CLIENT_SECRET", **others},
+    )
+
+
+SERVICES: dict[str, ServiceSpec] = {
+    spec.name: spec
+    for spec in (
+        _service("nomis", "NOMIS", "the NOMIS API", 60, client="NOMIS_PRISONER_API",
+                 secret_variable="NOMIS_PRISONER_API_SECRET"),
+        _service("mapping", "MAPPING", "the mapping service (pairs of NOMIS and DPS ids)", 10, client="NOMIS_MAPPING_API",
+                 secret_variable="NOMIS_MAPPING_API_SECRET",
+                 timeout_variables=("API_MAPPING_TIMEOUT", "API_MAPPINGTIMEOUT")),
+        _service("visits", "VISITS", "the visit scheduler", 90),
+        _service("sentencing", "SENTENCING", "the adjustments service", 90),
+        _service("alerts", "ALERTS", "the alerts service", 90),
+        _service("locations", "LOCATIONS", "the locations service", 90),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceConfig:
+    """One remote service as configured: where it is, who we are there, how long we wait (seconds)."""
+
+    name: str
+    base_url: str
+    client_id: str
+    client_secret: SecretStr
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueConfig:
+    """The SQS names of one queue id; `dlq_name` is empty where none is configured."""
+
+    queue_id: str
+    queue_name: str
+    dlq_name: str
+
+
+_DURATION = re.compile(r"^(?:PT)?(\d+(?:\.\d+)?)\s*(ms|s|m|h)?$", re.IGNORECASE)
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_seconds(text: object) -> object:
+    """`"90"`, `"90s"`, `"500ms"`, `"2m"` or `"PT90S"` as seconds; anything else is left for pydantic to refuse."""
+    match = _DURATION.match(str(text).strip())
+    return float(match[1]) * _UNITS[(match[2] or "s").lower()] if match else text
+
+
+def _split(text: object) -> object:
+    return [part.strip() for part in text.split(",") if part.strip()] if isinstance(text, str) else text
+
+
+Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(gt=0)]
+TextList = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+
+
+class Settings(BaseSettings):
+    """The validated settings of one process. Build it with `load_settings()`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="NOMIS_PIPELINES_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    environment: dict[str, str] = Field(default_factory=dict, exclude=True, repr=False)
+
+    database_url_text: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+    database_endpoint: str | None = Field(None, validation_alias="DATABASE_ENDPOINT")
+    database_name: str | None = Field(None, validation_alias="DATABASE_NAME")
+    database_username: str = Field("migration", validation_alias="SPRING_R2DBC_USERNAME")
+    database_password: SecretStr = Field(SecretStr("migration"), validation_alias="SPRING_R2DBC_PASSWORD")
+
+    sqs_endpoint_url: str | None = Field(
+        None, validation_alias=AliasChoices("AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL", "HMPPS_SQS_LOCALSTACK_URL")
+    )
+    aws_region: str = Field("eu-west-2", validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"))
+
+    queue_admin_role: str | None = Field(None, validation_alias="QUEUE_ADMIN_ROLE")
+    retry_all_dlqs_unprotected: bool = Field(False, validation_alias="RETRY_ALL_DLQS_UNPROTECTED")
+    alerts_has_migrated_data: bool = Field(
+        True, validation_alias=AliasChoices("ALERTS_HAS_MIGRATED_DATA", "ALERTS_HASMIGRATEDDATA")
+    )
+    product_id: str = Field("DPS060", validation_alias="PRODUCT_ID")
+    app_insights: SecretStr | None = Field(None, validation_alias="APPLICATIONINSIGHTS_CONNECTION_STRING")
+    otlp_endpoint: str | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+
+    telemetry_file: Path | None = None
+    today: date | None = None
+    prisons: TextList = []
+    user: str = Field("NOMIS_PIPELINES", min_length=1)
+
+    http_wire: Literal["reqwest", "httpx"] = "reqwest"
+    http_attempts: int = Field(5, ge=1, le=20)
+    http_start_concurrency: int = Field(16, ge=1)
+    http_max_concurrency: int = Field(128, ge=1)
+    breaker_seconds: Seconds = 15.0
+
+    page_size: int = Field(2000, ge=2, le=50_000)
+    commit_milliseconds: float = Field(2.0, ge=0, le=1000)
+
+    consumer_concurrency: int = Field(40, ge=1, le=1000)
+    consumer_idle_seconds: Seconds = 120.0
+    consumer_max_age_seconds: Seconds = 3600.0
+    visibility_seconds: int = Field(30, ge=2, le=43_200)
+    retry_mappings_enabled: bool = False
+    retry_failed_enabled: bool = False
+    retry_dead_letters_enabled: bool = False
+
+    alert_webhook_url: SecretStr | None = None
+    ui_url: str = "http://localhost:3000"
+
+    @field_validator("prisons")
+    @classmethod
+    def _prison_codes(cls, codes: list[str]) -> list[str]:
+        for code in codes:
+            if not re.fullmatch(r"[A-Z0-9]{3,6}", code):
+                raise ValueError("prison codes are three to six capitals or digits, separated by commas")
+        return codes
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read and validate; a `SettingError` names each variable at fault, without its value."""
+        source = dict(os.environ if environment is None else environment)
+        try:
+            if environment is None:
+                return cls(environment=source)  # pyright: ignore[reportCallIssue]
+            return cls._from_mapping(source)
+        except ValidationError as error:
+            raise SettingError(_describe(error)) from None
+
+    @classmethod
+    def _from_mapping(cls, source: dict[str, str]) -> Self:
+        values: dict[str, Any] = {"environment": source}
+        for name, field in cls.model_fields.items():
+            alias = field.validation_alias
+            names = alias.choices if isinstance(alias, AliasChoices) else [alias or f"NOMIS_PIPELINES_{name.upper()}"]
+            found = next((source[str(option)] for option in names if str(option) in source), None)
+            if found is not None:
+                values[str(names[0]) if alias else name] = found
+        return cls.model_validate(values)
+
+    def service(self, name: str) -> ServiceConfig:
+        """Where service `name` is and who we are there. Raises `SettingError` naming the first missing variable."""
+        spec = SERVICES[name]
+        timeout = next((self.environment[v] for v in spec.timeout_variables if v in self.environment), None)
+        seconds = parse_seconds(timeout) if timeout is not None else spec.timeout_seconds
+        if not isinstance(seconds, float | int) or seconds <= 0:
+            raise SettingError(f"{spec.timeout_variables[0]} is not a duration such as 90s or 500ms")
+        return ServiceConfig(
+            name=name,
+            base_url=self._url(spec.url_variable, f"base URL of {spec.purpose}"),
+            client_id=self._required(spec.id_variable, f"OAuth2 client id for {spec.purpose}"),
+            client_secret=SecretStr(self._required(spec.secret_variable, f"OAuth2 client secret for {spec.purpose}")),
+            timeout_seconds=float(seconds),
+        )
+
+    @property
+    def auth_url(self) -> str:
+        """Base URL of HMPPS Auth, ending in `/auth`."""
+        return self._url("API_BASE_URL_HMPPS_AUTH", "base URL of HMPPS Auth, which gives our tokens (ends in /auth)")
+
+    def queue(self, queue_id: str) -> QueueConfig:
+        """The names of queue `queue_id`. Raises `SettingError` when the queue's name is not set."""
+        stem = f"HMPPS_SQS_QUEUES_{queue_id.upper()}"
+        return QueueConfig(
+            queue_id=queue_id,
+            queue_name=self._required(f"{stem}_QUEUE_NAME", f"SQS name of queue {queue_id}"),
+            dlq_name=self.environment.get(f"{stem}_DLQ_NAME", ""),
+        )
+
+    def has_queue(self, queue_id: str) -> bool:
+        """Whether queue `queue_id` has a name in the environment."""
+        return bool(self.environment.get(f"HMPPS_SQS_QUEUES_{queue_id.upper()}_QUEUE_NAME"))
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy address of the ledger, from `DATABASE_URL` or the pair `DATABASE_ENDPOINT`, `DATABASE_NAME`.
+
+        Raises `SettingError` when neither is set or the address is not PostgreSQL's.
+        """
+        from sqlalchemy.engine import URL, make_url
+        from sqlalchemy.exc import ArgumentError
+
+        if self.database_url_text is not None:
+            try:
+                url = make_url(self.database_url_text.get_secret_value())
+            except ArgumentError:
+                raise SettingError(
+                    "DATABASE_URL is not an address such as postgresql://user:password@host/name"
+                ) from None
+            if url.get_backend_name() not in {"postgresql", "postgres"}:
+                raise SettingError("DATABASE_URL must be a PostgreSQL address (postgresql://…)")
+            return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+        if not (self.database_endpoint and self.database_name):
+            raise SettingError(
+                "DATABASE_URL is not set: PostgreSQL database of the ledger (or DATABASE_ENDPOINT and DATABASE_NAME)"
+            )
+        host, _, port = self.database_endpoint.partition(":")
+        local = host in {"localhost", "127.0.0.1", "::1"}
+        return URL.create(
+            "postgresql+psycopg",
+            username=self.database_username,
+            password=self.database_password.get_secret_value(),
+            host=host,
+            port=int(port) if port.isdigit() else 5432,
+            database=self.database_name,
+            query={} if local else {"sslmode": "require"},
+        ).render_as_string(hide_password=False)
+
+    def event_enabled(self, switch_domain: str, event_type: str) -> bool:
+        """Whether an event type is switched on: both forms of the switch must be true (platform card, section 5.1)."""
+        return all(
+            self.environment.get(name, "true").strip().lower() != "false"
+            for event in _switch_spellings(event_type)
+            for name in (f"FEATURE_EVENT_{event}", f"FEATURE_EVENT_{switch_domain.upper()}_{event}")
+        )
+
+    @property
+    def event_switches(self) -> dict[str, str]:
+        """The event switches set in the environment, by variable, as `/info` shows them."""
+        return {k: v for k, v in sorted(self.environment.items()) if k.startswith("FEATURE_EVENT_")}
+
+    def page_size_of(self, domain: str) -> int:
+        """Records a page of `domain`: `NOMIS_PIPELINES_<DOMAIN>_PAGE_SIZE`, else the general setting."""
+        name = f"NOMIS_PIPELINES_{domain.replace('-', '_').upper()}_PAGE_SIZE"
+        text = self.environment.get(name)
+        if text is None:
+            return self.page_size
+        if not text.isdigit() or not 2 <= int(text) <= 50_000:
+            raise SettingError(f"{name} must be a whole number from 2 to 50000")
+        return int(text)
+
+    def _required(self, name: str, purpose: str) -> str:
+        value = self.environment.get(name, "").strip()
+        if not value:
+            raise SettingError(f"{name} is not set: {purpose}")
+        return value
+
+    def _url(self, name: str, purpose: str) -> str:
+        value = self._required(name, purpose).rstrip("/")
+        if not re.match(r"^https?://[^\s/]+", value):
+            raise SettingError(f"{name} must begin with http:// or https://: {purpose}")
+        return value
+
+
+def _switch_spellings(event_type: str) -> set[str]:
+    dotted = event_type.upper().replace(".", "_")
+    return {dotted, dotted.replace("-", "_")}
+
+
+def _describe(error: ValidationError) -> str:
+    lines: list[str] = []
+    for problem in error.errors(include_input=False, include_url=False):
+        place = str(problem["loc"][0]) if problem["loc"] else "settings"
+        name = place if place.isupper() else f"NOMIS_PIPELINES_{place.upper()}"
+        lines.append(f"{name}: {problem['msg']}")
+    return "settings cannot be used:\n  " + "\n  ".join(lines)
+
+
+@lru_cache(maxsize=1)
+def load_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings.load()
