@@ -17,6 +17,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, Validation
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LONDON = "Europe/London"
+DEFAULT_PASSWORD = "migration"  # the local default that the platform card publishes
 
 
 class SettingError(Exception):
@@ -83,6 +84,8 @@ class QueueConfig:
     dlq_name: str
 
 
+_SECRET_NAME = re.compile(r"SECRET|PASSWORD|TOKEN|WEBHOOK|CONNECTION_STRING")
+
 _DURATION = re.compile(r"^(?:PT)?(\d+(?:\.\d+)?)\s*(ms|s|m|h)?$", re.IGNORECASE)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -114,7 +117,7 @@ class Settings(BaseSettings):
     database_endpoint: str | None = Field(None, validation_alias="DATABASE_ENDPOINT")
     database_name: str | None = Field(None, validation_alias="DATABASE_NAME")
     database_username: str = Field("migration", validation_alias="SPRING_R2DBC_USERNAME")
-    database_password: SecretStr = Field(SecretStr("migration"), validation_alias="SPRING_R2DBC_PASSWORD")
+    database_password: SecretStr = Field(SecretStr(DEFAULT_PASSWORD), validation_alias="SPRING_R2DBC_PASSWORD")
 
     sqs_endpoint_url: str | None = Field(
         None, validation_alias=AliasChoices("AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL", "HMPPS_SQS_LOCALSTACK_URL")
@@ -130,6 +133,7 @@ class Settings(BaseSettings):
     app_insights: SecretStr | None = Field(None, validation_alias="APPLICATIONINSIGHTS_CONNECTION_STRING")
     otlp_endpoint: str | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
 
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     telemetry_file: Path | None = None
     today: date | None = None
     prisons: TextList = []
@@ -265,6 +269,14 @@ class Settings(BaseSettings):
     def event_switches(self) -> dict[str, str]:
         """The event switches set in the environment, by variable, as `/info` shows them."""
         return {k: v for k, v in sorted(self.environment.items()) if k.startswith("FEATURE_EVENT_")}
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The values that must never be shown, for the log to leave out."""
+        named = {value for name, value in self.environment.items() if _SECRET_NAME.search(name)}
+        fields = {v.get_secret_value() for v in self.__dict__.values() if isinstance(v, SecretStr)}
+        # short ones and the well-known default would only blot out ordinary words
+        return frozenset(v for v in named | fields if len(v) >= 6 and v != DEFAULT_PASSWORD)
 
     def page_size_of(self, domain: str) -> int:
         """Records a page of `domain`: `NOMIS_PIPELINES_<DOMAIN>_PAGE_SIZE`, else the general setting."""
