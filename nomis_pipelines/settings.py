@@ -12,16 +12,22 @@ from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import unquote
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 LONDON = "Europe/London"
-DEFAULT_PASSWORD = "migration"  # the local default that the platform card publishes
 
 
 class SettingError(Exception):
-    """A setting is missing or cannot be used. The message names the variable and says what it is for, never its value."""
+    """A setting is missing or cannot be used. The message names the variable and its purpose, never its value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,29 +43,63 @@ class ServiceSpec:
     timeout_variables: tuple[str, ...] = ("API_TIMEOUT",)
 
 
-def _service(name: str, stem: str, purpose: str, timeout: float, *, client: str = "", **others: Any) -> ServiceSpec:
+def _service(
+    name: str,
+    stem: str,
+    purpose: str,
+    timeout: float,
+    *,
+    client: str = "",
+    secret: str = "",
+    timeouts: tuple[str, ...] = ("API_TIMEOUT",),
+) -> ServiceSpec:
     client = client or stem
     return ServiceSpec(
         name=name,
         purpose=purpose,
         timeout_seconds=timeout,
         url_variable=f"API_BASE_URL_{stem}",
-        **{"id_variable": f"{client}_CLIENT_ID", "secret_variable": f"{client}_CLIENT_SECRET", **others},
+        id_variable=f"{client}_CLIENT_ID",
+        secret_variable=secret or f"{client}_CLIENT_SECRET",
+        timeout_variables=timeouts,
     )
 
 
+# Every service of sections 1.3 and 1.4 but HMPPS Auth. API_TIMEOUT replaces the timeouts of 30, 60 and 90 s, no others.
 SERVICES: dict[str, ServiceSpec] = {
     spec.name: spec
     for spec in (
-        _service("nomis", "NOMIS", "the NOMIS API", 60, client="NOMIS_PRISONER_API",
-                 secret_variable="NOMIS_PRISONER_API_SECRET"),
-        _service("mapping", "MAPPING", "the mapping service (pairs of NOMIS and DPS ids)", 10, client="NOMIS_MAPPING_API",
-                 secret_variable="NOMIS_MAPPING_API_SECRET",
-                 timeout_variables=("API_MAPPING_TIMEOUT", "API_MAPPINGTIMEOUT")),
+        _service("nomis", "NOMIS", "the NOMIS API", 60,
+                 client="NOMIS_PRISONER_API", secret="NOMIS_PRISONER_API_SECRET"),
+        _service("nomis-sync", "NOMIS-SYNC", "the service that updates NOMIS from DPS", 60, client="NOMIS_SYNC_API"),
+        _service("mapping", "MAPPING", "the mapping service (pairs of NOMIS and DPS ids)", 10,
+                 client="NOMIS_MAPPING_API", secret="NOMIS_MAPPING_API_SECRET",
+                 timeouts=("API_MAPPING_TIMEOUT", "API_MAPPINGTIMEOUT")),
         _service("visits", "VISITS", "the visit scheduler", 90),
         _service("sentencing", "SENTENCING", "the adjustments service", 90),
+        _service("activities", "ACTIVITIES", "the activities and appointments service", 90),
+        _service("adjudications", "ADJUDICATIONS", "the adjudications service", 90),
+        _service("agency-registers", "AGENCYREGISTERS", "the prison register", 30),
         _service("alerts", "ALERTS", "the alerts service", 90),
+        _service("case-notes", "CASENOTES", "the case notes service", 90),
+        _service("core-person", "CORE_PERSON", "the core person record", 90),
+        _service("court-sentencing", "COURT_SENTENCING", "the remand and sentencing service", 10,
+                 timeouts=("API_COURT_SENTENCING_TIMEOUT", "API_COURTSENTENCINGTIMEOUT")),
+        _service("csip", "CSIP", "the CSIP service", 90),
+        _service("csra", "CSRA", "the cell sharing risk assessment service", 30),
+        _service("finance", "FINANCE", "the prisoner finance service", 90),
+        _service("incidents", "INCIDENTS", "the incident reporting service", 90),
         _service("locations", "LOCATIONS", "the locations service", 90),
+        _service("movements-court", "MOVEMENTS_COURT", "the court appearance scheduler", 10, timeouts=()),
+        _service("movements-taps", "MOVEMENTS_TAPS", "the external movements service (temporary absences)", 10,
+                 client="EXT_MOVEMENTS", timeouts=()),
+        _service("movements-transfer", "MOVEMENTS_TRANSFER", "the transfer scheduler", 10, timeouts=()),
+        _service("official-visits", "OFFICIALVISITS", "the official visits service", 30),
+        _service("organisations", "ORGANISATIONS", "the organisations service", 90),
+        _service("personal-relationships", "PERSONAL_RELATIONSHIPS", "the personal relationships service", 90),
+        _service("property", "PROPERTY", "the prisoner property service", 30),
+        _service("staff", "STAFF", "the prison users service", 90),
+        _service("visit-balance", "VISIT_BALANCE", "the visit allocation service", 90),
     )
 }  # fmt: skip
 
@@ -84,31 +124,54 @@ class QueueConfig:
     dlq_name: str
 
 
+_OWN_NAME = "nomis_pipelines_environment"
+_SWITCH_PREFIX = "FEATURE_EVENT_"
+_LOCAL_LOGIN = "migration"  # user and password of a developer's database, published (platform card, section 1.5)
+_PASSWORD_IN_URL = re.compile(r"://[^/@:]*:([^@]+)@")
 _SECRET_NAME = re.compile(r"SECRET|PASSWORD|TOKEN|WEBHOOK|CONNECTION_STRING")
 
-_DURATION = re.compile(r"^(?:PT)?(\d+(?:\.\d+)?)\s*(ms|s|m|h)?$", re.IGNORECASE)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?", re.IGNORECASE)
+_ISO_DURATION = re.compile(r"PT(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?", re.IGNORECASE)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def parse_seconds(text: object) -> object:
-    """`"90"`, `"90s"`, `"500ms"`, `"2m"` or `"PT90S"` as seconds; anything else is left for pydantic to refuse."""
-    match = _DURATION.match(str(text).strip())
-    return float(match[1]) * _UNITS[(match[2] or "s").lower()] if match else text
+    """`"90"`, `"90s"`, `"500ms"`, `"2m"` or `"PT1M30S"` as seconds; anything else is left for pydantic to refuse."""
+    stripped = str(text).strip()
+    if match := _DURATION.fullmatch(stripped):
+        return float(match[1]) * _UNITS[(match[2] or "s").lower()]
+    if match := _ISO_DURATION.fullmatch(stripped):
+        return float(match[1] or 0) * 3600 + float(match[2] or 0) * 60 + float(match[3] or 0)
+    return text
 
 
 def _split(text: object) -> object:
     return [part.strip() for part in text.split(",") if part.strip()] if isinstance(text, str) else text
 
 
+_ON = frozenset({"true", "on", "yes", "1"})
+_OFF = frozenset({"false", "off", "no", "0"})
+
 Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(gt=0)]
 TextList = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+
+
+class _VariablesSource(EnvSettingsSource):
+    """pydantic-settings' own reading of environment variables, from a mapping that is handed in."""
+
+    def __init__(self, settings_cls: type[BaseSettings], variables: Mapping[str, str]) -> None:
+        super().__init__(settings_cls)
+        # `environment` itself is no setting, though a variable may bear its name
+        self.env_vars = {
+            name.lower(): value for name, value in variables.items() if value and name.lower() != _OWN_NAME
+        }
 
 
 class Settings(BaseSettings):
     """The validated settings of one process. Build it with `load_settings()`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="NOMIS_PIPELINES_", extra="ignore", frozen=True, hide_input_in_errors=True
+        env_prefix="NOMIS_PIPELINES_", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
     environment: dict[str, str] = Field(default_factory=dict, exclude=True, repr=False)
@@ -116,8 +179,10 @@ class Settings(BaseSettings):
     database_url_text: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
     database_endpoint: str | None = Field(None, validation_alias="DATABASE_ENDPOINT")
     database_name: str | None = Field(None, validation_alias="DATABASE_NAME")
-    database_username: str = Field("migration", validation_alias="SPRING_R2DBC_USERNAME")
-    database_password: SecretStr = Field(SecretStr(DEFAULT_PASSWORD), validation_alias="SPRING_R2DBC_PASSWORD")
+    database_username: str = Field(_LOCAL_LOGIN, validation_alias="SPRING_R2DBC_USERNAME")
+    database_password: SecretStr = Field(SecretStr(_LOCAL_LOGIN), validation_alias="SPRING_R2DBC_PASSWORD")
+    schema_username: str | None = Field(None, validation_alias="SPRING_FLYWAY_USER")
+    schema_password: SecretStr | None = Field(None, validation_alias="SPRING_FLYWAY_PASSWORD")
 
     sqs_endpoint_url: str | None = Field(
         None, validation_alias=AliasChoices("AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL", "HMPPS_SQS_LOCALSTACK_URL")
@@ -167,27 +232,34 @@ class Settings(BaseSettings):
                 raise ValueError("prison codes are three to six capitals or digits, separated by commas")
         return codes
 
+    @field_validator("environment")
     @classmethod
-    def load(cls, environment: Mapping[str, str] | None = None) -> Self:
-        """Read and validate; a `SettingError` names each variable at fault, without its value."""
-        source = dict(os.environ if environment is None else environment)
-        try:
-            if environment is None:
-                return cls(environment=source)  # pyright: ignore[reportCallIssue]
-            return cls._from_mapping(source)
-        except ValidationError as error:
-            raise SettingError(_describe(error)) from None
+    def _switch_values(cls, environment: dict[str, str]) -> dict[str, str]:
+        for name, value in environment.items():
+            if name.startswith(_SWITCH_PREFIX) and value.strip().lower() not in _ON | _OFF | {""}:
+                raise ValueError(f"{name} must be true or false")
+        return environment
 
     @classmethod
-    def _from_mapping(cls, source: dict[str, str]) -> Self:
-        values: dict[str, Any] = {"environment": source}
-        for name, field in cls.model_fields.items():
-            alias = field.validation_alias
-            names = alias.choices if isinstance(alias, AliasChoices) else [alias or f"NOMIS_PIPELINES_{name.upper()}"]
-            found = next((source[str(option)] for option in names if str(option) in source), None)
-            if found is not None:
-                values[str(names[0]) if alias else name] = found
-        return cls.model_validate(values)
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Fields come from the mapping in `environment`, never from `os.environ` behind its back."""
+        return init_settings, _VariablesSource(settings_cls, init_settings().get("environment", {}))
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read and validate `environment` (by default the process's); a `SettingError` names each variable at fault."""
+        values: dict[str, Any] = {"environment": dict(os.environ if environment is None else environment)}
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise SettingError(_describe(error, values["environment"])) from None
 
     def service(self, name: str) -> ServiceConfig:
         """Where service `name` is and who we are there. Raises `SettingError` naming the first missing variable."""
@@ -228,13 +300,23 @@ class Settings(BaseSettings):
 
         Raises `SettingError` when neither is set or the address is not PostgreSQL's.
         """
+        return self._database_url(self.database_username, self.database_password)
+
+    @property
+    def schema_database_url(self) -> str:
+        """As `database_url`, with the login for schema changes when `SPRING_FLYWAY_USER` gives one."""
+        return self._database_url(
+            self.schema_username or self.database_username, self.schema_password or self.database_password
+        )
+
+    def _database_url(self, username: str, password: SecretStr) -> str:
         from sqlalchemy.engine import URL, make_url
         from sqlalchemy.exc import ArgumentError
 
         if self.database_url_text is not None:
             try:
                 url = make_url(self.database_url_text.get_secret_value())
-            except ArgumentError:
+            except (ArgumentError, ValueError):
                 raise SettingError(
                     "DATABASE_URL is not an address such as postgresql://user:password@host/name"
                 ) from None
@@ -245,38 +327,41 @@ class Settings(BaseSettings):
             raise SettingError(
                 "DATABASE_URL is not set: PostgreSQL database of the ledger (or DATABASE_ENDPOINT and DATABASE_NAME)"
             )
-        host, _, port = self.database_endpoint.partition(":")
-        local = host in {"localhost", "127.0.0.1", "::1"}
+        place = re.fullmatch(r"(\[[^\]]+\]|[^:\[\]]+)(?::(\d{1,5}))?", self.database_endpoint.strip())
+        if place is None:
+            raise SettingError("DATABASE_ENDPOINT must be a host, or host:port, of PostgreSQL")
+        host = place[1].strip("[]")
         return URL.create(
             "postgresql+psycopg",
-            username=self.database_username,
-            password=self.database_password.get_secret_value(),
+            username=username,
+            password=password.get_secret_value(),
             host=host,
-            port=int(port) if port.isdigit() else 5432,
+            port=int(place[2] or 5432),
             database=self.database_name,
-            query={} if local else {"sslmode": "require"},
+            query={} if host in {"localhost", "127.0.0.1", "::1"} else {"sslmode": "require"},
         ).render_as_string(hide_password=False)
 
     def event_enabled(self, switch_domain: str, event_type: str) -> bool:
         """Whether an event type is switched on: both forms of the switch must be true (platform card, section 5.1)."""
         return all(
-            self.environment.get(name, "true").strip().lower() != "false"
-            for event in _switch_spellings(event_type)
-            for name in (f"FEATURE_EVENT_{event}", f"FEATURE_EVENT_{switch_domain.upper()}_{event}")
+            self.environment.get(f"{_SWITCH_PREFIX}{name}", "").strip().lower() not in _OFF
+            for event in (event_type, f"{switch_domain}.{event_type}")
+            for name in _switch_spellings(event)
         )
 
     @property
     def event_switches(self) -> dict[str, str]:
         """The event switches set in the environment, by variable, as `/info` shows them."""
-        return {k: v for k, v in sorted(self.environment.items()) if k.startswith("FEATURE_EVENT_")}
+        return {k: v for k, v in sorted(self.environment.items()) if k.startswith(_SWITCH_PREFIX)}
 
     @property
     def secrets(self) -> frozenset[str]:
         """The values that must never be shown, for the log to leave out."""
         named = {value for name, value in self.environment.items() if _SECRET_NAME.search(name)}
         fields = {v.get_secret_value() for v in self.__dict__.values() if isinstance(v, SecretStr)}
+        fields |= {unquote(match[1]) for text in fields if (match := _PASSWORD_IN_URL.search(text))}
         # short ones and the well-known default would only blot out ordinary words
-        return frozenset(v for v in named | fields if len(v) >= 6 and v != DEFAULT_PASSWORD)
+        return frozenset(v for v in named | fields if len(v) >= 6 and v != _LOCAL_LOGIN)
 
     def page_size_of(self, domain: str) -> int:
         """Records a page of `domain`: `NOMIS_PIPELINES_<DOMAIN>_PAGE_SIZE`, else the general setting."""
@@ -301,18 +386,28 @@ class Settings(BaseSettings):
         return value
 
 
-def _switch_spellings(event_type: str) -> set[str]:
-    dotted = event_type.upper().replace(".", "_")
+def _switch_spellings(event: str) -> set[str]:
+    dotted = event.upper().replace(".", "_")
     return {dotted, dotted.replace("-", "_")}
 
 
-def _describe(error: ValidationError) -> str:
+def _describe(error: ValidationError, environment: Mapping[str, str]) -> str:
     lines: list[str] = []
     for problem in error.errors(include_input=False, include_url=False):
-        place = str(problem["loc"][0]) if problem["loc"] else "settings"
-        name = place if place.isupper() else f"NOMIS_PIPELINES_{place.upper()}"
-        lines.append(f"{name}: {problem['msg']}")
+        message = problem["msg"].removeprefix("Value error, ")
+        place = str(problem["loc"][0])
+        lines.append(message if place == "environment" else f"{_variable(place, environment)}: {message}")
     return "settings cannot be used:\n  " + "\n  ".join(lines)
+
+
+def _variable(place: str, environment: Mapping[str, str]) -> str:
+    """The variable that was read for `place`, a field's name or the first of its aliases."""
+    if not place.isupper():
+        return f"NOMIS_PIPELINES_{place.upper()}"
+    aliases = (field.validation_alias for field in Settings.model_fields.values())
+    choices = [alias.choices for alias in aliases if isinstance(alias, AliasChoices)]
+    names = next((options for options in choices if place in options), [place])
+    return next((str(name) for name in names if environment.get(str(name))), place)
 
 
 @lru_cache(maxsize=1)
