@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic_core import to_json
@@ -68,5 +69,11 @@ class JsonLinesSink:
 
 
 def _line(event: TelemetryEvent) -> bytes:
-    when = datetime.fromtimestamp(event.when, UTC).isoformat(timespec="milliseconds")
-    return to_json({"name": event.name, "timestamp": when[:-6] + "Z", "properties": event.properties}) + b"\n"
+    seconds, milliseconds = divmod(int(event.when * 1000), 1000)
+    timestamp = f"{_second(seconds)}.{milliseconds:03d}Z"
+    return to_json({"name": event.name, "timestamp": timestamp, "properties": event.properties}) + b"\n"
+
+
+@lru_cache(maxsize=1)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
