@@ -10,8 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
-from datetime import time as time_of_day
+from datetime import date, datetime, time as time_of_day
 from enum import Enum
 from typing import NamedTuple, Protocol
 
