@@ -1,0 +1,257 @@
+"""A sandbox from the outside: start one in another process, steer it, stop it."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from nomis_pipelines.sandbox.state import SandboxError, SandboxOptions, StateDirectory
+
+START_SECONDS = 120.0
+
+
+class SandboxAdmin:
+    """The admin port as Python."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._client = httpx.Client(base_url=url, timeout=120, trust_env=False)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def status(self) -> dict[str, Any]:
+        """What runs there."""
+        return self._json("GET", "/status")
+
+    def counts(self) -> dict[str, Any]:
+        """Every request received: service -> in_flight, max_in_flight, requests (method, path template, outcomes)."""
+        return self._json("GET", "/counts")
+
+    def count(self, service: str, method: str, path: str, outcome: str | None = None) -> int:
+        """How often an operation was called, with one outcome (a status, `dropped before` …) or with any."""
+        for row in self.counts()[service]["requests"]:
+            if row["method"] == method and row["path"] == path:
+                outcomes: dict[str, int] = row["outcomes"]
+                return sum(outcomes.values()) if outcome is None else outcomes.get(outcome, 0)
+        return 0
+
+    def set_fault(self, kind: str, service: str, **options: Any) -> int:
+        """Set a fault (see `nomis_pipelines.sandbox.faults`); returns its id."""
+        return self._json("POST", "/faults", {"kind": kind, "service": service, **options})["id"]
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The faults that stand, with how often each has struck."""
+        return self._json("GET", "/faults")
+
+    def clear_faults(self, fault_id: int | None = None) -> None:
+        """Take back one fault, or all."""
+        self._json("DELETE", "/faults" if fault_id is None else f"/faults/{fault_id}")
+
+    def reset(self, what: str = "all") -> None:
+        """Forget stored `data`, `counts`, `faults`, or `all` of them."""
+        self._json("POST", f"/reset?what={what}")
+
+    def settings(self, **changes: Any) -> dict[str, Any]:
+        """Change `token_seconds` or `refused_after_days`; returns both."""
+        return self._json("PUT", "/settings", changes)
+
+    def agreement(self) -> dict[str, Any]:
+        """How what DPS holds, what is mapped and what NOMIS has agree."""
+        return self._json("GET", "/agreement")
+
+    def duplicates(self, domain: str = "visits") -> list[dict[str, Any]]:
+        """NOMIS records written to DPS more than once, with the DPS ids."""
+        return self._json("GET", f"/{domain}/duplicates")
+
+    def records(self, path: str = "/visits", page: int = 0, size: int = 1000) -> dict[str, Any]:
+        """One page of what is stored: `/visits`, `/adjustments`, `/mappings/visits` or `/mappings/adjustments`."""
+        return self._json("GET", f"{path}?page={page}&size={size}")
+
+    def visit(self, reference: str) -> dict[str, Any]:
+        """A visit in the scheduler, with the body it was made from and the NOMIS visit that is."""
+        return self._json("GET", f"/visits/{reference}")
+
+    def add_visit(self, like: int = 1, **fields: Any) -> dict[str, Any]:
+        """Make a new visit in NOMIS, alike to another but for some fields."""
+        return self._json("POST", "/nomis/visits", {"like": like, "fields": fields})
+
+    def cancel_visit(self, visit_id: int, outcome: str = "VISCANC", user: str = "AB_GEN") -> dict[str, Any]:
+        """Cancel a visit in NOMIS."""
+        return self._json("POST", f"/nomis/visits/{visit_id}/cancel", {"outcome": outcome, "user": user})
+
+    def remove_visit(self, visit_id: int) -> None:
+        """Let a visit vanish from NOMIS; it is still listed."""
+        self._json("DELETE", f"/nomis/visits/{visit_id}")
+
+    def token(self, client: str = "operator", username: str | None = None, seconds: int = 1200) -> str:
+        """A token for one of the clients, or for a person using it."""
+        query: dict[str, str | int] = {"client": client, "seconds": seconds}
+        if username:
+            query["username"] = username
+        return self._send("GET", f"/token?{httpx.QueryParams(query)}").text
+
+    def _json(self, method: str, path: str, body: object = None) -> Any:
+        answer = self._send(method, path, body)
+        return answer.json() if answer.content else None
+
+    def _send(self, method: str, path: str, body: object = None) -> httpx.Response:
+        try:
+            answer = self._client.request(method, path, json=body)
+        except httpx.TransportError as error:
+            raise SandboxError(f"the sandbox at {self.url} does not answer: {type(error).__name__}") from None
+        if answer.is_error:
+            raise SandboxError(f"the sandbox answered {answer.status_code}: {answer.text[:500]}")
+        return answer
+
+
+class Sandbox:
+    """A sandbox in a process of its own, which ends with ours.
+
+    Without `state` its directory is a temporary one, removed at the end. `environment` holds all variables that lead
+    our settings to it; `admin` steers it.
+    """
+
+    def __init__(
+        self,
+        *,
+        state: Path | None = None,
+        visits: int | None = None,
+        adjustments: int | None = None,
+        seed: int | None = None,
+        postgres: bool = True,
+        sqs: bool = True,
+        **others: Any,
+    ) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="sandbox-") if state is None else None
+        if self._temporary is not None:
+            Path(self._temporary.name).chmod(0o755)  # as root, PostgreSQL is another account and must get through
+        self.options = SandboxOptions(
+            state=state or Path(self._temporary.name if self._temporary else "."),
+            visits=visits,
+            adjustments=adjustments,
+            seed=seed,
+            postgres=postgres,
+            sqs=sqs,
+            tied=True,
+            **others,
+        )
+        self.directory = StateDirectory(self.options.state)
+        self.environment: dict[str, str] = {}
+        self.state: dict[str, Any] = {}
+        self._admin: SandboxAdmin | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    @property
+    def admin(self) -> SandboxAdmin:
+        """The admin port. Raises `SandboxError` when the sandbox has not been started."""
+        if self._admin is None:
+            raise SandboxError("the sandbox has not been started")
+        return self._admin
+
+    @property
+    def pid(self) -> int:
+        """The process that runs the services."""
+        return int(self.state["pid"])
+
+    def start(self) -> None:
+        """Start it and wait until it is ready. Raises `SandboxError` with the end of its log."""
+        self._process = spawn(self.options)
+        self.state = wait_until_ready(self.directory, self._process)
+        self.environment = self.state["environment"]
+        self._admin = SandboxAdmin(self.state["admin"])
+
+    def stop(self) -> None:
+        """Stop it in order; what it stores is on disk."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the services' process as `kill -9` would."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._admin is not None:
+            self._admin.close()
+            self._admin = None
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+
+
+def spawn(options: SandboxOptions) -> subprocess.Popen[bytes]:
+    """Start a sandbox in the background; its output goes to the log in its directory."""
+    directory = StateDirectory(options.state)
+    directory.path.mkdir(parents=True, exist_ok=True)
+    with directory.log_file.open("ab") as log:
+        return subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "nomis_pipelines.sandbox.process", options.model_dump_json()],
+            stdin=subprocess.PIPE if options.tied else subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def wait_until_ready(directory: StateDirectory, process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """What the sandbox says of itself once it is ready. Raises `SandboxError` when it ends or takes too long."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        state = directory.ready()
+        if state is not None and state["pid"] == process.pid:
+            return state
+        if process.poll() is not None:
+            break
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    log = directory.log_file.read_text(errors="replace").strip()
+    raise SandboxError(f"the sandbox did not start over {directory.path}; its log ends: {log[-800:]}")
+
+
+def stop_running(directory: StateDirectory, seconds: float = 40.0) -> int:
+    """Stop the sandbox that runs over a directory; returns its process id. Raises `SandboxError` when none does."""
+    pid = int(directory.read()["pid"])
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if directory.ready() is None and not _alive(pid):
+            return pid
+        time.sleep(0.05)
+    raise SandboxError(f"process {pid} of the sandbox over {directory.path} did not end within {seconds:.0f} seconds")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,179 @@
+"""The sandbox's process: the services in its own event loop, PostgreSQL and moto as children."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+import nomis_pipelines
+from nomis_pipelines.sandbox import sqs
+from nomis_pipelines.sandbox.postgres import THROWAWAY, EmbeddedPostgres
+from nomis_pipelines.sandbox.server import HOST, SandboxServer
+from nomis_pipelines.sandbox.state import SandboxOptions, StateDirectory
+from nomis_pipelines.sandbox.tokens import CLIENTS
+from nomis_pipelines.settings import SERVICES
+
+LEDGER_DATABASE = "migration"
+DAGSTER_DATABASE = "dagster"
+SERVICE_CLIENTS = {
+    "nomis": "nomis-prisoner-api",
+    "mapping": "nomis-mapping-api",
+    "visits": "visits-api",
+    "sentencing": "sentencing-api",
+}
+
+OnReady = Callable[[dict[str, Any]], None]
+
+
+def run(options: SandboxOptions, on_ready: OnReady | None = None) -> None:
+    """Run a sandbox until SIGTERM or SIGINT. Raises `SandboxError` or `PostgresError` when it cannot start."""
+    uvloop.run(_run(options, on_ready))
+
+
+async def _run(options: SandboxOptions, on_ready: OnReady | None) -> None:
+    directory = StateDirectory(options.state)
+    directory.hold()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if options.tied:
+        # whoever started us holds the other end: when it closes, there is nobody left to stop us
+        loop.add_reader(sys.stdin.fileno(), _until_closed, stop)
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            state = await _start(options, directory, stack)
+            directory.write(state)
+            if on_ready is not None:
+                on_ready(state)
+            await stop.wait()
+    finally:
+        directory.release()
+
+
+def _until_closed(stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 1024):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stop.set()
+
+
+async def _start(
+    options: SandboxOptions, directory: StateDirectory, stack: contextlib.AsyncExitStack
+) -> dict[str, Any]:
+    began = time.monotonic()
+    ports = directory.last_ports() | options.ports
+    server = SandboxServer(directory.world(options), directory.path)
+    await server.start(ports)
+    stack.push_async_callback(server.stop)
+    children: list[asyncio.Task[Mapping[str, str]]] = []
+    async with asyncio.TaskGroup() as group:
+        if options.postgres:
+            database = EmbeddedPostgres(
+                directory.path / "postgres", port=_if_free(ports.get("postgres", 0)), settings=THROWAWAY
+            )
+            stack.callback(database.stop)
+            children.append(group.create_task(asyncio.to_thread(_start_postgres, database)))
+            ports["postgres"] = 0
+        if options.sqs:
+            queues = sqs.EmbeddedSqs(port=_if_free(ports.get("sqs", 0)), log_file=directory.path / "sqs.log")
+            stack.callback(queues.stop)
+            children.append(group.create_task(asyncio.to_thread(_start_sqs, queues)))
+    environment = _service_environment(server.ports) | _dagster_environment(directory.path)
+    for child in children:
+        environment |= child.result()
+    all_ports: dict[str, int] = dict(server.ports)
+    for name, variable in (("postgres", "DATABASE_URL"), ("sqs", "AWS_ENDPOINT_URL_SQS")):
+        if variable in environment:
+            all_ports[name] = int(environment[variable].split(":")[-1].split("/")[0])
+    return {
+        "pid": os.getpid(),
+        "admin": f"http://{HOST}:{server.admin.port}",
+        "ports": all_ports,
+        "world": server.world.as_json(),
+        "seconds_to_start": round(time.monotonic() - began, 3),
+        "environment": environment,
+    }
+
+
+def _service_environment(ports: Mapping[str, int]) -> dict[str, str]:
+    environment = {"API_BASE_URL_HMPPS_AUTH": f"http://{HOST}:{ports['auth']}/auth"}
+    for name, client_id in SERVICE_CLIENTS.items():
+        if name in ports:
+            spec = SERVICES[name]
+            environment[spec.url_variable] = f"http://{HOST}:{ports[name]}"
+            environment[spec.id_variable] = client_id
+            environment[spec.secret_variable] = CLIENTS[client_id].secret
+    return environment
+
+
+def _dagster_environment(state: Path) -> dict[str, str]:
+    home = state / "dagster"
+    home.mkdir(exist_ok=True)
+    instance = Path(nomis_pipelines.__file__).parent.parent / "dagster.yaml"
+    if instance.exists():
+        shutil.copyfile(instance, home / "dagster.yaml")
+    return {"DAGSTER_HOME": str(home), "NOMIS_PIPELINES_TELEMETRY_FILE": str(state / "telemetry.jsonl")}
+
+
+def _start_postgres(database: EmbeddedPostgres) -> Mapping[str, str]:
+    import psycopg
+
+    from nomis_pipelines.ledger.schema import upgrade
+
+    _end_orphan(database.data_dir)
+    database.start()
+    for name in (LEDGER_DATABASE, DAGSTER_DATABASE):
+        with contextlib.suppress(psycopg.errors.DuplicateDatabase):
+            database.create_database(name)
+    upgrade(database.url(LEDGER_DATABASE))
+    return {
+        "DATABASE_URL": database.url(LEDGER_DATABASE),
+        # Dagster's own storage speaks through psycopg2, SQLAlchemy's default for this scheme
+        "NOMIS_PIPELINES_DAGSTER_DATABASE_URL": database.url(DAGSTER_DATABASE).replace("+psycopg", ""),
+    }
+
+
+def _end_orphan(data_dir: Path) -> None:
+    """End the server of a sandbox that was killed: it still holds the directory that is now ours."""
+    pid_file = data_dir / "postmaster.pid"
+    if not pid_file.exists():
+        return
+    pid = int(pid_file.read_text().split()[0])
+    with contextlib.suppress(OSError):
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        if str(data_dir).encode() not in command:
+            return
+        os.kill(pid, signal.SIGINT)
+        for _ in range(500):
+            os.kill(pid, 0)
+            time.sleep(0.02)
+
+
+def _start_sqs(queues: sqs.EmbeddedSqs) -> Mapping[str, str]:
+    queues.start()
+    return sqs.environment(queues.endpoint)
+
+
+def _if_free(port: int) -> int:
+    """The port, or 0 when something else has taken it since."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return 0
+    return port
+
+
+if __name__ == "__main__":
+    run(SandboxOptions.model_validate_json(sys.argv[1]))

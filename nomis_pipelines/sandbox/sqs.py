@@ -1,0 +1,170 @@
+"""SQS and SNS for the sandbox: moto's server as a child process, with our queues in it.
+
+What is on the queues is not kept over a restart.
+"""
+
+import contextlib
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from nomis_pipelines.sandbox.state import SandboxError
+
+REGION = "eu-west-2"
+ACCESS_KEY = "sandbox"
+SECRET_KEY = "sandbox"  # noqa: S105 - moto takes anything
+MAX_RECEIVES = 5
+VISIBILITY_SECONDS = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueSpec:
+    """One queue: its id in our settings, its names, and the topics that feed it."""
+
+    queue_id: str
+    name: str
+    dlq_name: str = ""
+    topics: tuple[str, ...] = ()
+
+
+def _event_queue(queue_id: str, stem: str, *topics: str) -> QueueSpec:
+    return QueueSpec(
+        queue_id=queue_id,
+        name=f"sandbox-prisoner_from_nomis_{stem}_queue",
+        dlq_name=f"sandbox-prisoner_from_nomis_{stem}_dl_queue",
+        topics=topics,
+    )
+
+
+OFFENDER_EVENTS = "offender_events"
+DOMAIN_EVENTS = "hmpps-domain-events"
+
+QUEUES: tuple[QueueSpec, ...] = (
+    QueueSpec(queue_id="audit", name="sandbox-audit_queue"),
+    _event_queue("eventvisits", "visits", OFFENDER_EVENTS),
+    _event_queue("eventsentencing", "sentencing", OFFENDER_EVENTS),
+    _event_queue("eventcourtsentencing", "courtsentencing", OFFENDER_EVENTS, DOMAIN_EVENTS),
+)
+
+
+def environment(endpoint: str) -> dict[str, str]:
+    """The variables that lead boto3 and our settings to these queues."""
+    names: dict[str, str] = {}
+    for queue in QUEUES:
+        stem = f"HMPPS_SQS_QUEUES_{queue.queue_id.upper()}"
+        names[f"{stem}_QUEUE_NAME"] = queue.name
+        if queue.dlq_name:
+            names[f"{stem}_DLQ_NAME"] = queue.dlq_name
+    return {
+        "AWS_ENDPOINT_URL_SQS": endpoint,
+        "AWS_ENDPOINT_URL_SNS": endpoint,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        **names,
+    }
+
+
+class EmbeddedSqs:
+    """The child process. It ends by itself when its parent does."""
+
+    def __init__(self, *, port: int = 0, log_file: Path | None = None) -> None:
+        self.port = port
+        self._log_file = log_file
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def endpoint(self) -> str:
+        """Where SQS and SNS listen."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start the server and make the queues. Raises `SandboxError` with the log's place."""
+        with contextlib.ExitStack() as stack:
+            log = stack.enter_context(self._log_file.open("ab")) if self._log_file else subprocess.DEVNULL
+            self._process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", "nomis_pipelines.sandbox.sqs", str(self.port)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C must reach the sandbox first, which stops us in order
+            )
+        line = self._process.stdout.readline() if self._process.stdout else b""
+        if not line:
+            self.stop()
+            raise SandboxError(f"moto's server did not start; see {self._log_file or 'its standard error'}")
+        self.port = int(json.loads(line)["port"])
+
+    def stop(self) -> None:
+        """End the child."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def create_queues(sqs: Any, sns: Any) -> None:
+    """Make every queue with its dead-letter queue, and every topic with its subscriptions (platform card, 4.1)."""
+    topics = {name: sns.create_topic(Name=name)["TopicArn"] for name in (OFFENDER_EVENTS, DOMAIN_EVENTS)}
+    for queue in QUEUES:
+        attributes = {"VisibilityTimeout": str(VISIBILITY_SECONDS)}
+        if queue.dlq_name:
+            dead = _arn(sqs, sqs.create_queue(QueueName=queue.dlq_name)["QueueUrl"])
+            attributes["RedrivePolicy"] = json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": MAX_RECEIVES})
+        arn = _arn(sqs, sqs.create_queue(QueueName=queue.name, Attributes=attributes)["QueueUrl"])
+        for topic in queue.topics:
+            sns.subscribe(TopicArn=topics[topic], Protocol="sqs", Endpoint=arn)
+
+
+def _arn(sqs: Any, url: str) -> str:
+    return sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+
+def _serve(port: int) -> None:
+    import logging
+
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request otherwise
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+    server.start()
+    port = server.get_host_and_port()[1]
+    options: dict[str, Any] = {
+        "endpoint_url": f"http://127.0.0.1:{port}",
+        "region_name": REGION,
+        "aws_access_key_id": ACCESS_KEY,
+        "aws_secret_access_key": SECRET_KEY,
+    }
+    create_queues(boto3.client("sqs", **options), boto3.client("sns", **options))
+    sys.stdout.write(json.dumps({"port": port}) + "\n")
+    sys.stdout.flush()
+    sys.stdin.buffer.read()  # until the parent closes it, or ends
+    server.stop()
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]))

@@ -1,0 +1,68 @@
+"""What the sandbox's services store: small in memory, replayed from the journal at start."""
+
+from pathlib import Path
+from typing import Any
+
+from nomis_pipelines.sandbox.data.world import World
+from nomis_pipelines.sandbox.journal import Journal
+from nomis_pipelines.sandbox.stores.mappings import MappingTable, RoomMappings
+from nomis_pipelines.sandbox.stores.nomis_visits import NomisVisits
+from nomis_pipelines.sandbox.stores.scheduler import ScheduledVisits
+
+
+class Stores:
+    """All stores of a sandbox, over one journal."""
+
+    def __init__(self, world: World, journal_file: Path) -> None:
+        self.world = world
+        self.journal = Journal(journal_file)
+        self.nomis_visits = NomisVisits(world, self.journal)
+        self.scheduled = ScheduledVisits(self.nomis_visits, self.journal)
+        self.visit_mappings: MappingTable[int] = MappingTable("Visit", b"M", self.journal)
+        self.adjustment_mappings: MappingTable[tuple[str, int]] = MappingTable("Adjustment", b"A", self.journal)
+        self.rooms = RoomMappings(self.journal)
+        self.replayed = self.journal.replay(
+            {
+                NomisVisits.KIND: self.nomis_visits.replay,
+                ScheduledVisits.KIND: self.scheduled.replay,
+                ScheduledVisits.CANCEL_KIND: self.scheduled.replay_cancel,
+                self.visit_mappings.kind: self.visit_mappings.replay,
+                self.adjustment_mappings.kind: self.adjustment_mappings.replay,
+                RoomMappings.KIND: self.rooms.replay,
+            }
+        )
+
+    def clear(self) -> None:
+        """Forget everything that was stored."""
+        self.journal.clear()
+        self.nomis_visits.clear()
+        self.scheduled.clear()
+        self.visit_mappings.clear()
+        self.adjustment_mappings.clear()
+        self.rooms.clear()
+
+    def agreement(self) -> dict[str, Any]:
+        """How what DPS holds, what is mapped and what NOMIS has agree."""
+        return {"visits": self._visits_agreement()}
+
+    def _visits_agreement(self) -> dict[str, int]:
+        mapped_serials = bytearray(len(self.scheduled))
+        unknown = contradicting = 0
+        for nomis_id, pair in self.visit_mappings.items():
+            serial = self.scheduled.serial(pair.dps_id)
+            if serial is None:
+                unknown += 1
+                continue
+            mapped_serials[serial] = 1
+            contradicting += self.scheduled.nomis_id(serial) != nomis_id
+        return {
+            "dps_records": len(self.scheduled),
+            "dps_distinct": self.scheduled.distinct,
+            "dps_cancelled": self.scheduled.cancellations,
+            "mappings": len(self.visit_mappings),
+            "dps_surplus": len(self.scheduled) - self.scheduled.distinct - self.scheduled.unrecognised,
+            "dps_unrecognised": self.scheduled.unrecognised,
+            "dps_without_mapping": mapped_serials.count(0),
+            "mappings_without_dps": unknown,
+            "mappings_to_another": contradicting,
+        }
