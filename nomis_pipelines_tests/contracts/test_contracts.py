@@ -1,0 +1,123 @@
+"""Promise: every contract of ours is sound, and the check notices the loss of anything in it."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from nomis_pipelines.contract_tools import Document, Kind, compare, load_contracts
+from nomis_pipelines.contract_tools.findings import ACCEPTED
+
+CONTRACTS = {contract.name: contract for contract in load_contracts()}
+
+
+def nodes(node: Any) -> Iterator[dict[str, Any]]:
+    """Every object inside a document."""
+    if isinstance(node, dict):
+        yield node
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from nodes(child)
+
+
+def used_schemas(contract: Document) -> set[str]:
+    return {node["$ref"] for node in nodes(contract.content) if isinstance(node.get("$ref"), str)}
+
+
+@pytest.fixture(params=sorted(CONTRACTS))
+def contract(request: pytest.FixtureRequest) -> Document:
+    return CONTRACTS[request.param]
+
+
+def test_a_contract_keeps_itself(contract: Document):
+    assert compare(contract, contract) == []
+
+
+def test_every_reference_leads_somewhere_and_every_schema_is_used(contract: Document):
+    used = used_schemas(contract)
+    for reference in used:
+        contract.resolve({"$ref": reference})
+
+    assert used == {f"#/components/schemas/{name}" for name in contract.content["components"]["schemas"]}
+
+
+def test_only_known_kinds_of_difference_are_accepted_each_with_a_reason(contract: Document):
+    accepted = [item for node in nodes(contract.content) for item in node.get(ACCEPTED, {}).items()]
+
+    assert {kind for kind, _ in accepted} <= set(Kind)
+    assert all(len(reason) > 10 for _, reason in accepted)
+
+
+def test_every_operation_has_an_id_of_its_own(contract: Document):
+    ids = [node["operationId"] for node in nodes(contract.content["paths"]) if "responses" in node]
+
+    assert len(ids) == len(set(ids))
+
+
+def test_the_loss_of_any_operation_is_noticed(contract: Document):
+    for path, item in contract.paths.items():
+        for method in item:
+            producer = copy.deepcopy(contract)
+            del producer.paths[path][method]
+
+            [found] = compare(contract, producer)
+
+            assert found.operation == f"{method.upper()} {path}"
+            assert found.kind == Kind.METHOD_MISSING
+
+
+def test_the_loss_of_any_query_parameter_is_noticed(contract: Document):
+    for path, item in contract.paths.items():
+        for method, operation in item.items():
+            for index, parameter in enumerate(operation.get("parameters", [])):
+                if parameter["in"] == "query":
+                    producer = copy.deepcopy(contract)
+                    del producer.paths[path][method]["parameters"][index]
+
+                    [found] = compare(contract, producer)
+
+                    assert (found.kind, found.place) == (Kind.PARAMETER_UNKNOWN, f"query {parameter['name']}")
+
+
+def test_the_loss_of_any_field_is_noticed(contract: Document):
+    for name, schema in contract.content["components"]["schemas"].items():
+        fields: list[str] = list(schema.get("properties", {}))
+        if len(fields) < 2:
+            continue  # without its only field a schema is any object, which takes everything
+        for field in fields:
+            producer = copy.deepcopy(contract)
+            theirs = producer.content["components"]["schemas"][name]
+            del theirs["properties"][field]
+            theirs["required"] = [each for each in theirs.get("required", []) if each != field]
+
+            found = compare(contract, producer)
+
+            assert found, f"{name}.{field}"
+            assert {finding.kind for finding in found} <= {
+                Kind.ANSWER_FIELD_MISSING, Kind.FIELD_UNKNOWN, Kind.ANSWER_RETYPED
+            }  # fmt: skip
+
+
+def test_the_loss_of_any_value_that_we_send_is_noticed(contract: Document):
+    for name, schema in contract.content["components"]["schemas"].items():
+        for value in schema.get("enum", []):
+            producer = copy.deepcopy(contract)
+            producer.content["components"]["schemas"][name]["enum"].remove(value)
+
+            assert {finding.kind for finding in compare(contract, producer)} == {Kind.VALUE_UNKNOWN}
+
+
+def test_enumerations_are_only_of_what_we_send(contract: Document):
+    for path, item in contract.paths.items():
+        for operation in item.values():
+            for status, answer in operation["responses"].items():
+                assert not list(enumerations(contract, answer)), f"{path} {status}"
+
+
+def enumerations(contract: Document, node: Any, seen: frozenset[str] = frozenset()) -> Iterator[dict[str, Any]]:
+    for each in nodes(node):
+        if "enum" in each:
+            yield each
+        reference = each.get("$ref")
+        if reference and reference not in seen:
+            yield from enumerations(contract, contract.resolve(each), seen | {reference})
