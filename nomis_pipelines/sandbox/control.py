@@ -93,6 +93,20 @@ class SandboxAdmin:
         """Let a visit vanish from NOMIS; it is still listed."""
         self._json("DELETE", f"/nomis/visits/{visit_id}")
 
+    def add_adjustment(self, category: str, booking_id: int, **fields: Any) -> dict[str, Any]:
+        """Make a new adjustment in NOMIS, `SENTENCE` or `KEY-DATE`, on a booking (the first is 1,000,000)."""
+        return self._json(
+            "POST", "/nomis/adjustments", {"category": category, "booking_id": booking_id, "fields": fields}
+        )
+
+    def change_adjustment(self, category: str, adjustment_id: int, **fields: Any) -> dict[str, Any]:
+        """Change fields of an adjustment in NOMIS."""
+        return self._json("PUT", f"/nomis/adjustments/{category}/{adjustment_id}", fields)
+
+    def remove_adjustment(self, category: str, adjustment_id: int) -> None:
+        """Delete an adjustment in NOMIS."""
+        self._json("DELETE", f"/nomis/adjustments/{category}/{adjustment_id}")
+
     def token(self, client: str = "operator", username: str | None = None, seconds: int = 1200) -> str:
         """A token for one of the clients, or for a person using it."""
         query: dict[str, str | int] = {"client": client, "seconds": seconds}

@@ -1,14 +1,14 @@
 """Reading what a request brought: bodies by the contracts, queries by their declared types; what is wrong is a 400."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 from pydantic import TypeAdapter, ValidationError
 
-from nomis_pipelines.sandbox.answers import Refusal, bad_argument, error
+from nomis_pipelines.sandbox.answers import Answer, Refusal, bad_argument, error, json_answer
 from nomis_pipelines.sandbox.routing import Request
 
 T = TypeVar("T")
@@ -109,3 +109,10 @@ def path_integer(name: str, text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise Refusal(bad_argument(f"{name}: must be a whole number"))
     return int(text)
+
+
+def page_of(request: Request, total: int, row: Callable[[int], Any]) -> Answer:
+    """One page of a dump: rows by their position."""
+    number, size = Query(request).page(1000)
+    start = min(number * size, total)
+    return json_answer({"total": total, "content": [row(place) for place in range(start, min(start + size, total))]})

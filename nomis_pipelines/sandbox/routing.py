@@ -49,16 +49,24 @@ Handler = Callable[[Request], Answer]
 class Route:
     """One operation of a service: who may call it, what it does, and how often it was answered how."""
 
-    __slots__ = ("content_type", "counts", "handler", "method", "roles", "template")
+    __slots__ = ("always_typed", "content_type", "counts", "handler", "method", "roles", "template")
 
     def __init__(
-        self, method: str, template: str, handler: Handler, *, roles: frozenset[str] | None, content_type: bytes
+        self,
+        method: str,
+        template: str,
+        handler: Handler,
+        *,
+        roles: frozenset[str] | None = None,
+        content_type: bytes = b"",
+        always_typed: bool = False,
     ) -> None:
         self.method = method
         self.template = template
         self.handler = handler
         self.roles = roles
         self.content_type = content_type
+        self.always_typed = always_typed
         self.counts: dict[str, int] = {}
 
     def count(self, outcome: str) -> None:
@@ -91,9 +99,14 @@ class Router:
         *,
         roles: frozenset[str] | None = None,
         content_type: str = "application/json",
+        always_typed: bool = False,
     ) -> None:
-        """Serve `method template`; without `roles` no token is asked for."""
-        route = Route(method, template, handler, roles=roles, content_type=content_type.encode())
+        """Serve `method template`; without `roles` no token is asked for.
+
+        Bodies must have the content type; with `always_typed` requests without a body too.
+        """
+        kind = content_type.encode()
+        route = Route(method, template, handler, roles=roles, content_type=kind, always_typed=always_typed)
         self.routes.append(route)
         node = self._root
         for segment in (self.base_path + template).encode().split(b"/")[1:]:

@@ -31,8 +31,8 @@ class Service:
         self.in_flight = 0
         self.max_in_flight = 0
         self._tokens = tokens
-        self._unknown = Route("*", "(unknown path)", _unknown_path, roles=None, content_type=b"")
-        self._wrong_method = Route("*", "(wrong method)", _wrong_method, roles=None, content_type=b"")
+        self._unknown = Route("*", "(unknown path)", _unknown_path)
+        self._wrong_method = Route("*", "(wrong method)", _wrong_method)
         self._server: asyncio.Server | None = None
         self._outage: asyncio.Task[None] | None = None
 
@@ -54,7 +54,7 @@ class Service:
                 return UNAUTHORISED
             if roles.isdisjoint(route.roles):
                 return FORBIDDEN
-        if request.body and not request.content_type.startswith(route.content_type):
+        if (request.body or route.always_typed) and not request.content_type.startswith(route.content_type):
             return _unsupported(request)
         try:
             return route.handler(request)

@@ -17,8 +17,9 @@ from nomis_pipelines.sandbox.answers import (
 )
 from nomis_pipelines.sandbox.data.visits import KNOWN_OUTCOMES
 from nomis_pipelines.sandbox.faults import FAULT, ActiveFault, Fault
-from nomis_pipelines.sandbox.reading import Query, path_integer, read_body
+from nomis_pipelines.sandbox.reading import Query, page_of, path_integer, read_body
 from nomis_pipelines.sandbox.routing import Request, Router
+from nomis_pipelines.sandbox.services.admin_adjustments import add_adjustments
 from nomis_pipelines.sandbox.services.visit_scheduler import SchedulerRules
 from nomis_pipelines.sandbox.stores import Stores
 from nomis_pipelines.sandbox.stores.mappings import MappingTable
@@ -107,6 +108,7 @@ def build(steering: Steering, stores: Stores, issuer: TokenIssuer, rules: Schedu
     _add_faults(router, steering)
     _add_dumps(router, stores)
     _add_changes(router, stores)
+    add_adjustments(router, stores)
     return router
 
 
@@ -133,13 +135,6 @@ def _add_faults(router: Router, steering: Steering) -> None:
     router.add("DELETE", "/faults/{id}", clear_one)
 
 
-def _slice(request: Request, total: int, row: Callable[[int], Any]) -> Answer:
-    """One page of a dump: rows by their position."""
-    number, size = Query(request).page(1000)
-    start = min(number * size, total)
-    return json_answer({"total": total, "content": [row(place) for place in range(start, min(start + size, total))]})
-
-
 def _add_dumps(router: Router, stores: Stores) -> None:
     scheduled = stores.scheduled
 
@@ -163,14 +158,15 @@ def _add_dumps(router: Router, stores: Stores) -> None:
     def pairs(table: MappingTable[Any]) -> Callable[[Request], Answer]:
         def dump(request: Request) -> Answer:
             rows: Sequence[Any] = [{"nomisKey": key, **pair._asdict()} for key, pair in table.items()]
-            return _slice(request, len(rows), rows.__getitem__)
+            return page_of(request, len(rows), rows.__getitem__)
 
         return dump
 
-    router.add("GET", "/visits", lambda request: _slice(request, len(scheduled), visit_row))
+    router.add("GET", "/visits", lambda request: page_of(request, len(scheduled), visit_row))
     router.add("GET", "/visits/duplicates", duplicates)
     router.add("GET", "/visits/{reference}", visit)
     router.add("GET", "/mappings/visits", pairs(stores.visit_mappings))
+    router.add("GET", "/mappings/adjustments", pairs(stores.adjustment_mappings))
 
 
 def _add_changes(router: Router, stores: Stores) -> None:

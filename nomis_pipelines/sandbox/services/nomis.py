@@ -1,22 +1,31 @@
-"""NOMIS: visits (visits card, section 3)."""
+"""NOMIS: visits and adjustments (section 3 of their cards)."""
 
 from pydantic_core import to_json
 
 from nomis_pipelines.sandbox.answers import Answer, classic_page, json_answer, not_found
+from nomis_pipelines.sandbox.data.adjustments import KEY_DATE, SENTENCE
 from nomis_pipelines.sandbox.data.visits import TYPES, VisitFilter
 from nomis_pipelines.sandbox.reading import Query, path_integer
-from nomis_pipelines.sandbox.routing import Request, Router
+from nomis_pipelines.sandbox.routing import Handler, Request, Router
 from nomis_pipelines.sandbox.services import add_health
+from nomis_pipelines.sandbox.stores.nomis_adjustments import NomisAdjustments
 from nomis_pipelines.sandbox.stores.nomis_visits import NomisVisits
-from nomis_pipelines.sandbox.tokens import NOMIS_ROLES, VISITS_2024_ROLES
+from nomis_pipelines.sandbox.tokens import NOMIS_ROLES, SENTENCING_2024_ROLES, VISITS_2024_ROLES
 
 VISIT_ROLES = NOMIS_ROLES | VISITS_2024_ROLES
+ADJUSTMENT_ROLES = NOMIS_ROLES | SENTENCING_2024_ROLES
 
 
-def build(visits: NomisVisits) -> Router:
-    """The routing table of NOMIS, with the visits in it."""
+def build(visits: NomisVisits, adjustments: NomisAdjustments) -> Router:
+    """The routing table of NOMIS."""
     router = Router()
     add_health(router)
+    _add_visits(router, visits)
+    _add_adjustments(router, adjustments)
+    return router
+
+
+def _add_visits(router: Router, visits: NomisVisits) -> None:
 
     def ids(request: Request) -> Answer:
         query = Query(request)
@@ -42,7 +51,41 @@ def build(visits: NomisVisits) -> Router:
     router.add("GET", "/visits/ids", ids, roles=VISIT_ROLES)
     router.add("GET", "/visits/rooms/usage-count", rooms, roles=VISIT_ROLES)
     router.add("GET", "/visits/{visitId}", one, roles=VISIT_ROLES)
-    return router
+
+
+def _add_adjustments(router: Router, adjustments: NomisAdjustments) -> None:
+    def ids(request: Request) -> Answer:
+        query = Query(request)
+        number, size = query.page()
+        keys, total = adjustments.page(query.day("fromDate"), query.day("toDate"), number * size, size)
+        content = [b'{"adjustmentId":%d,"adjustmentCategory":"%s"}' % (key[1], key[0].encode()) for key in keys]
+        return classic_page(content, total=total, number=number, size=size)
+
+    def one(category: str) -> Handler:
+        def find(request: Request) -> Answer:
+            number = path_integer("adjustmentId", request.parameters[0])
+            adjustment = adjustments.get((category, number))
+            if adjustment is None:
+                return not_found(f"{category} adjustment with id {number} not found")
+            return json_answer(adjustment)
+
+        return find
+
+    def of_booking(request: Request) -> Answer:
+        booking = path_integer("bookingId", request.parameters[0])
+        query = Query(request)
+        found = adjustments.of_booking(booking)
+        if found is None:
+            return not_found(f"Booking with id {booking} not found")
+        active_only = query.flag("active-only", True)
+        sentences, key_dates = ([row for row in rows if row["active"] or not active_only] for rows in found)
+        return json_answer({"sentenceAdjustments": sentences, "keyDateAdjustments": key_dates})
+
+    router.add("GET", "/adjustments/ids", ids, roles=ADJUSTMENT_ROLES)
+    router.add("GET", "/sentence-adjustments/{adjustmentId}", one(SENTENCE), roles=ADJUSTMENT_ROLES)
+    router.add("GET", "/key-date-adjustments/{adjustmentId}", one(KEY_DATE), roles=ADJUSTMENT_ROLES)
+    path = "/prisoners/booking-id/{bookingId}/sentencing-adjustments"
+    router.add("GET", path, of_booking, roles=ADJUSTMENT_ROLES)
 
 
 def _filter(query: Query) -> VisitFilter:

@@ -5,7 +5,9 @@ from typing import Any
 
 from nomis_pipelines.sandbox.data.world import World
 from nomis_pipelines.sandbox.journal import Journal
+from nomis_pipelines.sandbox.stores.dps_adjustments import DpsAdjustments
 from nomis_pipelines.sandbox.stores.mappings import MappingTable, RoomMappings
+from nomis_pipelines.sandbox.stores.nomis_adjustments import NomisAdjustments
 from nomis_pipelines.sandbox.stores.nomis_visits import NomisVisits
 from nomis_pipelines.sandbox.stores.scheduler import ScheduledVisits
 
@@ -20,6 +22,8 @@ class Stores:
         self.scheduled = ScheduledVisits(self.nomis_visits, self.journal)
         self.visit_mappings: MappingTable[int] = MappingTable("Visit", b"M", self.journal)
         self.adjustment_mappings: MappingTable[tuple[str, int]] = MappingTable("Adjustment", b"A", self.journal)
+        self.nomis_adjustments = NomisAdjustments(world, self.journal)
+        self.dps_adjustments = DpsAdjustments(self.nomis_adjustments, self.journal, world.key)
         self.rooms = RoomMappings(self.journal)
         self.replayed = self.journal.replay(
             {
@@ -28,6 +32,10 @@ class Stores:
                 ScheduledVisits.CANCEL_KIND: self.scheduled.replay_cancel,
                 self.visit_mappings.kind: self.visit_mappings.replay,
                 self.adjustment_mappings.kind: self.adjustment_mappings.replay,
+                NomisAdjustments.KIND: self.nomis_adjustments.replay,
+                DpsAdjustments.KIND: self.dps_adjustments.replay,
+                DpsAdjustments.UPDATE_KIND: self.dps_adjustments.replay_update,
+                DpsAdjustments.DELETE_KIND: self.dps_adjustments.replay_delete,
                 RoomMappings.KIND: self.rooms.replay,
             }
         )
@@ -39,11 +47,13 @@ class Stores:
         self.scheduled.clear()
         self.visit_mappings.clear()
         self.adjustment_mappings.clear()
+        self.nomis_adjustments.clear()
+        self.dps_adjustments.clear()
         self.rooms.clear()
 
     def agreement(self) -> dict[str, Any]:
         """How what DPS holds, what is mapped and what NOMIS has agree."""
-        return {"visits": self._visits_agreement()}
+        return {"visits": self._visits_agreement(), "adjustments": self._adjustments_agreement()}
 
     def _visits_agreement(self) -> dict[str, int]:
         mapped_serials = bytearray(len(self.scheduled))
@@ -63,6 +73,22 @@ class Stores:
             "dps_surplus": len(self.scheduled) - self.scheduled.distinct - self.scheduled.unrecognised,
             "dps_unrecognised": self.scheduled.unrecognised,
             "dps_without_mapping": mapped_serials.count(0),
+            "mappings_without_dps": unknown,
+            "mappings_to_another": contradicting,
+        }
+
+    def _adjustments_agreement(self) -> dict[str, int]:
+        unknown = contradicting = 0
+        unmapped = set(self.dps_adjustments.ids())
+        for key, pair in self.adjustment_mappings.items():
+            if not self.dps_adjustments.exists(pair.dps_id):
+                unknown += 1
+                continue
+            unmapped.discard(pair.dps_id)
+            contradicting += self.dps_adjustments.origin(pair.dps_id) != key
+        return self.dps_adjustments.numbers() | {
+            "mappings": len(self.adjustment_mappings),
+            "dps_without_mapping": len(unmapped),
             "mappings_without_dps": unknown,
             "mappings_to_another": contradicting,
         }
