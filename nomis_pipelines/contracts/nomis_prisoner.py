@@ -172,6 +172,8 @@ class VisitIdPage(BaseModel):
         alias_generator=to_camel,
     )
     content: list[VisitId]
+    size: int | None = None
+    """As granted: a service may cap what was asked for"""
     total_elements: int
     """Of all pages together"""
 
@@ -185,5 +187,7 @@ class AdjustmentIdPage(BaseModel):
         alias_generator=to_camel,
     )
     content: list[AdjustmentId]
+    size: int | None = None
+    """As granted: a service may cap what was asked for"""
     total_elements: int
     """Of all pages together"""

@@ -1,0 +1,1 @@
+"""The command `nomis-pipelines`: one module a group, imported only when called."""

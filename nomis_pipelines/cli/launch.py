@@ -1,0 +1,184 @@
+"""Runs a migration from the command line, watches it, and shows what became of it."""
+
+import asyncio
+import uuid
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import click
+
+from nomis_pipelines.cli.progress import LiveProgress
+from nomis_pipelines.ledger import LedgerError, LedgerReader, MigrationRow, Progress, ReasonCount, check_schema
+from nomis_pipelines.migration.declaration import Migration
+from nomis_pipelines.migration.verdicts import Verdict
+from nomis_pipelines.settings import Settings, load_settings
+
+AnyMigration = type[Migration[Any, Any, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What became of one run, as table and as JSON show it. Counts are records, `seconds` is the run's time."""
+
+    domain: str
+    migration_id: str | None
+    status: str
+    seconds: float
+    counts: Mapping[str, int]
+    reasons: Sequence[ReasonCount] = ()
+    verdicts: list[Verdict] = field(default_factory=list[Verdict])
+    error: str | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the run went through to its end, whatever became of single records."""
+        return self.error is None and self.status == "COMPLETED"
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `--json` prints."""
+        checks = {verdict.name: {"passed": verdict.passed, "summary": verdict.summary} for verdict in self.verdicts}
+        return {
+            "domain": self.domain,
+            "migration_id": self.migration_id,
+            "status": self.status,
+            "seconds": round(self.seconds, 3),
+            **{name: self.counts.get(name, 0) for name in COUNTS},
+            "reasons": {found.reason: found.count for found in self.reasons},
+            "checks": checks,
+            "error": self.error,
+        }
+
+
+COUNTS = ("estimated", "migrated", "skipped", "rejected", "failed", "unmapped", "in_doubt", "duplicates", "busy")
+
+
+def preflight(settings: Settings, migration: AnyMigration) -> None:
+    """Find what would stop the run before it begins. Raises `SettingError` or, for the ledger, a `ClickException`."""
+    _ = settings.auth_url
+    for service in migration.services:
+        settings.service(service)
+    try:
+        check_schema(settings.database_url)
+    except LedgerError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def by_filter_job(name: str) -> Any:
+    """The job `migrate_<name>_by_filter`, for Dagster to build again."""
+    from nomis_pipelines.definitions import build_definitions
+
+    return build_definitions().resolve_job_def(f"migrate_{name}_by_filter")
+
+
+def by_filter(migration: AnyMigration, filter_values: Mapping[str, Any]) -> Result:
+    """Run `migrate_<domain>_by_filter` in this process, with live progress on the terminal."""
+    import dagster as dg
+
+    from nomis_pipelines.migration.assets import WHO_TAG
+
+    settings = load_settings()
+    preflight(settings, migration)
+    tags = {WHO_TAG: settings.user, "nomis_pipelines/launch": uuid.uuid4().hex}
+    job = dg.build_reconstructable_job(
+        "nomis_pipelines.cli.launch", "by_filter_job", reconstructable_args=(migration.name,)
+    )
+    config = {
+        "ops": {"plan_pages": {"config": {"filter": dict(filter_values)}}},
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+    }
+    with LedgerReader(settings.database_url) as reader:
+        earlier = reader.latest(migration.migration_type)
+        with _instance(settings) as instance, LiveProgress(_Watch(reader, migration, earlier), migration.name):
+            outcome = dg.execute_job(job, instance, run_config=config, tags=tags, raise_on_error=False)
+        error = None if outcome.success else failure_of(outcome)
+        progress = reader.latest_progress(migration.name, run_id=outcome.run_id)
+        row = reader.migration(progress.migration_id) if progress is not None else None
+    verdicts = asyncio.run(_verdicts(settings, migration, row)) if row is not None and error is None else []
+    return build_result(migration, row, progress, _reasons(settings, migration, row), verdicts, error)
+
+
+def build_result(
+    migration: AnyMigration,
+    row: MigrationRow | None,
+    progress: Progress | None,
+    reasons: Sequence[ReasonCount],
+    verdicts: list[Verdict],
+    error: str | None,
+) -> Result:
+    """A result from what the ledger holds."""
+    counts = {name: getattr(progress, name) for name in COUNTS} if progress is not None else {}
+    return Result(
+        domain=migration.name,
+        migration_id=row.migration_id if row is not None else None,
+        status=str(row.status) if row is not None else "NOT_STARTED",
+        seconds=(row.when_ended - row.when_started).total_seconds() if row is not None and row.when_ended else 0.0,
+        counts=counts,
+        reasons=reasons,
+        verdicts=verdicts,
+        error=error,
+    )
+
+
+def failure_of(outcome: Any) -> str:
+    """The innermost error of the first step that failed, as its own words."""
+    for event in outcome.all_events:
+        error = getattr(event.event_specific_data, "error", None)
+        if error is None:
+            continue
+        while error.cause is not None:
+            error = error.cause
+        kind, _, words = error.message.strip().partition(": ")
+        return f"{event.step_key or 'start'}: {words or kind}"
+    return "the run was cancelled"
+
+
+async def _verdicts(settings: Settings, migration: AnyMigration, row: MigrationRow) -> list[Verdict]:
+    from nomis_pipelines.migration.checks import NAMES, Scope, judge
+    from nomis_pipelines.platform import Platform
+
+    async with Platform.open(settings) as platform:
+        scope = Scope(migration_id=row.migration_id)
+        return [await judge(migration, platform, name, scope) for name in NAMES]
+
+
+def _reasons(settings: Settings, migration: AnyMigration, row: MigrationRow | None) -> Sequence[ReasonCount]:
+    if row is None:
+        return []
+    with LedgerReader(settings.database_url) as reader:
+        return reader.counts_by_reason(migration.name, migration_id=row.migration_id)
+
+
+@contextmanager
+def _instance(settings: Settings) -> Generator[Any]:
+    import dagster as dg
+
+    if settings.environment.get("DAGSTER_HOME"):
+        with dg.DagsterInstance.get() as instance:
+            yield instance
+    else:
+        with dg.DagsterInstance.ephemeral() as instance:
+            yield instance
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """Finds the progress of the migration that was started after `earlier`."""
+
+    reader: LedgerReader
+    migration: AnyMigration
+    earlier: MigrationRow | None
+
+    def __call__(self) -> Progress | None:
+        newest = self.reader.latest(self.migration.migration_type)
+        if newest is None or (self.earlier is not None and newest.migration_id <= self.earlier.migration_id):
+            return None
+        return self.reader.progress(newest.migration_id)
+
+
+def show(result: Result) -> None:
+    """The table at the end, on standard error, so that standard output stays for `--json`."""
+    from nomis_pipelines.cli.tables import result_table
+
+    result_table(result)

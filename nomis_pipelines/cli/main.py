@@ -1,0 +1,64 @@
+"""The command's root: which groups there are, and how errors end.
+
+Exit status: 0 done, 1 the work failed, 2 the call or a setting is wrong.
+"""
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+COMMANDS = {
+    "contracts": ("nomis_pipelines.cli.contracts", "Our consumer contracts: generate models, check producers."),
+    "db": ("nomis_pipelines.cli.db", "The ledger's schema."),
+    "demo": ("nomis_pipelines.cli.demo", "A migration or the UI on the sandbox: make run, make dev."),
+    "migrate": ("nomis_pipelines.cli.migrate", "Migrate a domain by a filter, in this process."),
+    "sandbox": ("nomis_pipelines.cli.sandbox", "A small world to run against."),
+}  # fmt: skip
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when that command is called, so that the others start fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in alphabetical order."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list for `--help`, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="nomis-pipelines")
+def cli() -> None:
+    """Move prisoner data from NOMIS into the DPS services, and keep the two in step."""
+
+
+def main() -> NoReturn:
+    """Run the command; errors of ours are one line and a status, never a traceback."""
+    from nomis_pipelines.settings import SettingError
+
+    try:
+        status = cli(standalone_mode=False)
+    except click.exceptions.Exit as ending:
+        status = ending.exit_code
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        status = 130
+    except SettingError as error:
+        click.echo(f"Error: {error}", err=True)
+        status = 2
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,224 @@
+"""A migration's declaration as Dagster objects: the asset's graph and its jobs. The work itself is in `run`."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from nomis_pipelines.ledger import State
+from nomis_pipelines.migration.checks import build_checks
+from nomis_pipelines.migration.declaration import Migration
+from nomis_pipelines.migration.engine import MigrationEngine
+from nomis_pipelines.migration.filters import run_filter
+from nomis_pipelines.migration.grid import dagster_partitions, require_known_prison
+from nomis_pipelines.migration.report import as_metadata, sentence, tally_metadata
+from nomis_pipelines.migration.run import MigrationRun
+from nomis_pipelines.migration.tally import Tally
+
+AnyMigration = type[Migration[Any, Any, Any]]
+WHO_TAG = "nomis_pipelines/who"
+PAGE_IO_MANAGER = "page_io_manager"
+
+PRIORITY = "dagster/priority"
+"""Later steps of a page go first, so that a page is worked to its end before the next is read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigrationDefs:
+    """What one migration becomes in Dagster."""
+
+    asset: dg.AssetsDefinition
+    checks: Sequence[dg.AssetChecksDefinition]
+    jobs: Sequence[Any]
+
+
+class PlanConfig(dg.Config):
+    """The filter of the run, by the field names of the start request; a partition's own part is fixed."""
+
+    filter: dict[str, Any] = Field(default_factory=dict)
+
+
+def build_migration(migration: AnyMigration) -> MigrationDefs:
+    """The asset `dps/<name>` with its checks, and its jobs: by partition, by filter, and for what failed."""
+    name = migration.name
+    graph = _graph(migration)
+    asset = dg.AssetsDefinition.from_graph(
+        graph,
+        keys_by_output_name={"result": asset_key(migration)},
+        partitions_def=dagster_partitions(migration.partitions),
+        group_name="dps",
+        descriptions_by_output_name={"result": (migration.__doc__ or "").strip()},
+    )
+    migrate = dg.define_asset_job(
+        f"migrate_{name}",
+        selection=dg.AssetSelection.assets(asset),
+        description=f"Migrate one partition of {name}. Safe to run again: what is mapped is skipped.",
+    )
+    by_filter = graph.to_job(
+        name=f"migrate_{name}_by_filter",
+        description=f"Migrate {name} by a free filter: any prisons and times in one run.",
+    )
+    return MigrationDefs(
+        asset=asset,
+        checks=build_checks(migration, asset),
+        jobs=[migrate, by_filter, _retry_failed_job(migration)],
+    )
+
+
+def _graph(migration: AnyMigration) -> dg.GraphDefinition:
+    plan_pages, finish = _plan_op(migration), _finish_op(migration)
+    read_page = _page_op(migration, "read", 1, "List the ids, leave out what is mapped, read the rest from NOMIS.")
+    transform_page = _page_op(migration, "transform", 2, "Turn NOMIS records into DPS requests; note what is rejected.")
+    write_page = _page_op(migration, "write", 3, "Claim each record in the ledger, write it to DPS, commit the answer.")
+    record_page = _page_op(migration, "record", 4, "Record the pairs of ids in the mapping service.")
+
+    @dg.graph(
+        name=f"{migration.name}_migration",
+        description=f"Migrates {migration.name}: plan, then read, transform, write and record page by page.",
+    )
+    def migration_graph() -> Any:
+        def one_page(spec: Any) -> Any:
+            return record_page(write_page(transform_page(read_page(spec))))
+
+        return finish(plan_pages().map(one_page).collect())
+
+    return migration_graph
+
+
+def _plan_op(migration: AnyMigration) -> Any:
+    @dg.op(name=f"plan_{migration.name}_pages", out=dg.DynamicOut(io_manager_key=PAGE_IO_MANAGER), tags={PRIORITY: "0"})
+    async def plan_pages(
+        context: dg.OpExecutionContext, config: PlanConfig, migrations: dg.ResourceParam[MigrationEngine]
+    ) -> Any:  # an async generator: from a list, Dagster resets a context variable in another context (1.13.27)
+        """Count what NOMIS has, open the history row, and cut the work into pages."""
+        partition = str(context.partition_key) if context.has_partition_key else None
+        filter = run_filter(migration, config.filter, partition)
+        if partition is not None:
+            require_known_prison(migration, partition, migrations.platform.settings, context.instance)
+        who = context.run_tags.get(WHO_TAG, migrations.platform.settings.user)
+        run = await migrations.start(migration, filter=filter, partition=partition, run_id=context.run_id, who=who)
+        context.log.info(f"migration {run.migration_id} of {migration.name}: {run.estimated} records estimated")
+        for page in run.pages():
+            yield dg.DynamicOutput(page, mapping_key=page.label)
+
+    return plan_pages.alias("plan_pages")
+
+
+def _page_op(migration: AnyMigration, stage: str, priority: int, description: str) -> Any:
+    @dg.op(
+        name=f"{stage}_{migration.name}_page",
+        description=description,
+        out=dg.Out(io_manager_key=PAGE_IO_MANAGER),
+        tags={PRIORITY: str(priority)},
+    )
+    async def page_op(context: dg.OpExecutionContext, page: Any, migrations: dg.ResourceParam[MigrationEngine]) -> Any:
+        async with _stage(migrations) as run:
+            result = await getattr(run, f"{stage}_page")(page)
+        if isinstance(result, Tally):
+            context.log.info(f"migration {run.migration_id}: {sentence(run.tally, run.estimated, run.seconds)}")
+        return result
+
+    return page_op.alias(f"{stage}_page")
+
+
+def _finish_op(migration: AnyMigration) -> Any:
+    @dg.op(name=f"finish_{migration.name}", tags={PRIORITY: "5"})
+    async def finish(
+        context: dg.OpExecutionContext, pages: list[Any], migrations: dg.ResourceParam[MigrationEngine]
+    ) -> None:
+        """Close the history row and report counts, rate and reasons."""
+        run = migrations.current
+        await run.finish(migrations.platform.now())
+        if run.stop.requested:
+            _end_as_cancelled(context, run)
+        context.add_output_metadata(as_metadata(run, migrations.platform.settings, context.run_id))
+        if not context.has_partition_key:
+            for key in migration.partitions.covered(run.filter, migrations.platform.today()):
+                context.log_event(
+                    dg.AssetMaterialization(
+                        asset_key=asset_key(migration), partition=key, metadata={"migration_id": run.migration_id}
+                    )
+                )
+
+    return finish.alias("finish")
+
+
+@asynccontextmanager
+async def _stage(migrations: MigrationEngine) -> AsyncGenerator[MigrationRun]:
+    """One op's share of a run: a termination lets what is in hand be finished and recorded, then ends the run."""
+    run = migrations.current
+    try:
+        with run.stop.on_signals():
+            yield run
+    except Exception:
+        run.failed = True
+        raise
+    if run.stop.by_signal:
+        raise dg.DagsterExecutionInterruptedError
+
+
+def _end_as_cancelled(context: dg.OpExecutionContext, run: MigrationRun) -> None:
+    # Cancelled through the ledger (API, CLI): the run must end as cancelled, and must not be retried by the daemon.
+    context.log.info(f"migration {run.migration_id} was cancelled: {run.stop.reason}")
+    context.instance.report_run_canceling(context.run)
+    raise dg.DagsterExecutionInterruptedError
+
+
+def _retry_failed_job(migration: AnyMigration) -> dg.JobDefinition:
+    name = migration.name
+
+    class RetryConfig(dg.Config):
+        """`rejected`: take up rejected records too, for instance after a room was mapped."""
+
+        rejected: bool = False
+
+    @dg.op(name=f"retry_failed_{name}_records")
+    async def retry(
+        context: dg.OpExecutionContext, config: RetryConfig, migrations: dg.ResourceParam[MigrationEngine]
+    ) -> None:
+        """Migrate again what failed, each record under the migration it belongs to."""
+        states = [State.FAILED, State.REJECTED] if config.rejected else [State.FAILED]
+        with migrations.stop.on_signals():
+            tally = await migrations.retry_failed(migration, states=states)
+        context.add_output_metadata(tally_metadata(tally))
+        if migrations.stop.requested:
+            raise dg.DagsterExecutionInterruptedError
+
+    @dg.job(name=f"retry_failed_{name}", description=f"Migrate again the {name} that failed.")
+    def retry_job() -> None:
+        retry.alias("retry")()
+
+    return retry_job
+
+
+def retry_mappings_job(migrations_declared: Sequence[AnyMigration]) -> dg.JobDefinition:
+    """The job that records, for every domain, the mappings of what is written and not mapped."""
+
+    @dg.op(name="retry_mappings_of_all_domains")
+    async def retry(context: dg.OpExecutionContext, migrations: dg.ResourceParam[MigrationEngine]) -> None:
+        """Record the pairs that the mapping service refused earlier."""
+        total = Tally()
+        with migrations.stop.on_signals():
+            for migration in migrations_declared:
+                tally = await migrations.retry_mappings(migration)
+                context.log.info(
+                    f"{migration.name}: {tally.migrated} mappings recorded, {tally.unmapped} refused again"
+                )
+                total += tally
+        context.add_output_metadata(tally_metadata(total))
+        if migrations.stop.requested:
+            raise dg.DagsterExecutionInterruptedError
+
+    @dg.job(name="retry_mappings", description="Record the mappings of what is written to DPS and not mapped yet.")
+    def retry_mappings() -> None:
+        retry.alias("retry")()
+
+    return retry_mappings
+
+
+def asset_key(migration: AnyMigration) -> dg.AssetKey:
+    """Where a domain's DPS records stand in the asset graph."""
+    return dg.AssetKey(["dps", migration.name])

@@ -1,0 +1,182 @@
+"""What a domain writes to be migrated. The engine does the rest: paging, claims, counting, history, telemetry."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from nomis_pipelines.http import Conflict, HttpClients, ServiceClient
+from nomis_pipelines.ledger import RecordKey
+from nomis_pipelines.migration.ids import IdSource
+from nomis_pipelines.migration.partitions import Partitions
+from nomis_pipelines.observability import Telemetry
+
+Id = TypeVar("Id")
+Record = TypeVar("Record")
+Request = TypeVar("Request")
+
+
+class Rejected(Exception):
+    """A record that shall not be migrated as it is: the reason (a short code) and details that hold ids and codes only.
+
+    Raised by a transform, or by `write` when DPS refuses the record for good and the card says that this is no failure.
+    """
+
+    def __init__(self, reason: str, **details: str | int | None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.details = details
+
+
+class DeclarationError(TypeError):
+    """A domain's declaration makes no sense. The message names the class and the attribute."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigrationContext:
+    """What a migration may use while it runs."""
+
+    clients: HttpClients
+    telemetry: Telemetry
+    migration_id: str
+    today: date
+
+
+@dataclass(slots=True)
+class Item(Generic[Id, Record, Request]):
+    """One record on its way through a page; each stage fills in its part."""
+
+    id: Id
+    key: RecordKey
+    partition: str | None = None
+    record: Record | None = None
+    request: Request | None = None
+    dps_id: str | None = None
+    mapping: Mapping[str, Any] | None = None
+    resumed: bool = field(default=False)
+    """Written by an earlier attempt: only its mapping is missing, and nothing of the record has been read."""
+
+
+class Migration(ABC, Generic[Id, Record, Request]):
+    """One domain's migration. A fresh object is made for every run, with the run's context."""
+
+    name: ClassVar[str]
+    """The domain's name, as in the asset `dps/<name>`."""
+    migration_type: ClassVar[str]
+    """Its type in the history, e.g. `VISITS` (platform card, section 2.2)."""
+    telemetry_name: ClassVar[str]
+    """The prefix of its lifecycle events (platform card, section 2.2)."""
+    filter: ClassVar[type[BaseModel]]
+    """The filter of a run: the body of the start request and the job's configuration."""
+    ids: ClassVar[IdSource]
+    partitions: ClassVar[Partitions]
+    write_service: ClassVar[str]
+    """The service that is written to: its concurrency limit bounds how many records can ever be in doubt."""
+    services: ClassVar[tuple[str, ...]]
+    """The services that are called: their settings are checked before a run begins."""
+    mapping_path: ClassVar[str]
+    """Where the mapping service keeps this domain's pairs; `/migration-id/{id}` below it counts a migration's."""
+    dps_id_field: ClassVar[str]
+    """The name of the DPS id in a mapping, e.g. `vsipId`."""
+    idempotent_write: ClassVar[bool] = False
+    """Whether writing a record twice leaves one record: a record in doubt is then simply written again."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if ABC in cls.__bases__:
+            return
+        for attribute in ("name", "migration_type", "telemetry_name", "filter", "ids", "partitions", "write_service",
+                          "services", "mapping_path", "dps_id_field"):  # fmt: skip
+            if not hasattr(cls, attribute):
+                raise DeclarationError(f"{cls.__name__} declares no {attribute}")
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", cls.name):
+            raise DeclarationError(
+                f"{cls.__name__}: the name {cls.name!r} is not lower case letters, digits, underscores"
+            )
+        missing = {"nomis", "mapping", cls.write_service} - set(cls.services)
+        if missing:
+            raise DeclarationError(f"{cls.__name__}: services lacks {', '.join(sorted(missing))}")
+
+    def __init__(self, context: MigrationContext) -> None:
+        self.context = context
+        self.nomis: ServiceClient = context.clients.client("nomis")
+        self.mappings: ServiceClient = context.clients.client("mapping")
+        self.dps: ServiceClient = context.clients.client(self.write_service)
+
+    @classmethod
+    def record_key(cls, nomis_key: str) -> RecordKey:
+        """The ledger's key of a record of this domain."""
+        return RecordKey(domain=cls.name, entity=cls.name, nomis_key=nomis_key)
+
+    @abstractmethod
+    def key(self, id: Id) -> str:
+        """The id as text, for the ledger. It must be unique within the domain."""
+
+    @abstractmethod
+    def parse_key(self, nomis_key: str) -> Id:
+        """The id that `key` made this text of."""
+
+    @abstractmethod
+    async def find_mapping(self, id: Id) -> str | None:
+        """The DPS id that the mapping service has for `id`, or None."""
+
+    @abstractmethod
+    async def read(self, id: Id) -> Record:
+        """Everything the transform needs, reference data too."""
+
+    @abstractmethod
+    def transform(self, record: Record, today: date) -> Request:
+        """The request to DPS. Pure: no clock, no calls. Raises `Rejected`."""
+
+    @abstractmethod
+    async def write(self, request: Request) -> str:
+        """Write to DPS and answer with the DPS id. Raises `Rejected` where the card says a refusal is no failure."""
+
+    @abstractmethod
+    def mapping(self, id: Id, dps_id: str) -> dict[str, Any]:
+        """The body of the mapping to record: ids only, since the ledger keeps it until it is recorded."""
+
+    @abstractmethod
+    async def post_mapping(self, mapping: Mapping[str, Any]) -> None:
+        """Record the pair. Raises `Conflict` when the mapping service has another pair for one of the ids."""
+
+    def partition_of(self, record: Record) -> str | None:
+        """The partition a record belongs to, for runs with a free filter; None when the record does not tell."""
+        return None
+
+    def on_started(self, estimated: int, filter: BaseModel) -> None:
+        """Telemetry at the start, beside `<telemetry name>-migration-started`."""
+
+    def on_rejected(self, item: Item[Id, Record, Request], rejection: Rejected) -> None:
+        """Telemetry for a record that was rejected."""
+
+    def on_migrated(self, item: Item[Id, Record, Request]) -> None:
+        """Telemetry for a record that was written, whatever became of its mapping."""
+
+    def on_duplicate(self, item: Item[Id, Record, Request], conflict: Conflict, minutes: int) -> None:
+        """Telemetry for a 409 of the mapping service; `minutes` since the migration began."""
+
+    def on_mapping_failed(self, item: Item[Id, Record, Request]) -> None:
+        """Telemetry for a mapping that could not be recorded and will be retried."""
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """Where events go."""
+        return self.context.telemetry
+
+    @property
+    def migration_id(self) -> str:
+        """The id of this run: local time of its start, also the label of its mappings."""
+        return self.context.migration_id
+
+
+def minutes_since(migration_id: str, now: datetime) -> int:
+    """Whole minutes from a migration id, read as a local time, to `now` (platform card, section 6.1)."""
+    from zoneinfo import ZoneInfo
+
+    local = now.astimezone(ZoneInfo("Europe/London")).replace(tzinfo=None)
+    return max(0, int((local - datetime.fromisoformat(migration_id)).total_seconds() // 60))

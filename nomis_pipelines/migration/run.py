@@ -1,0 +1,390 @@
+"""One run of a migration, in plain async Python: read, transform, write and record page by page, then finish.
+
+The order of events around a write is what keeps the ledger's promise (architecture, section 4): a permit of DPS's
+concurrency limit is taken, the record is claimed in the ledger, DPS is called, the answer is committed, and only then
+is the permit given back; so a crash can leave in doubt no more records than calls could be in flight.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from nomis_pipelines.http import (
+    AuthError,
+    CircuitOpen,
+    Conflict,
+    InvalidAnswer,
+    OutcomeUnknown,
+    Rejected as RefusedByService,
+    ServiceError,
+    Unavailable,
+)
+from nomis_pipelines.ledger import Claim, ClaimOutcome, Ledger, LedgerUnavailable, State
+from nomis_pipelines.migration.declaration import Item, Migration, Rejected, minutes_since
+from nomis_pipelines.migration.filters import filter_query
+from nomis_pipelines.migration.ids import PageSpec
+from nomis_pipelines.migration.tally import Outcome, Tally
+from nomis_pipelines.migration.workers import StopRequest, for_each
+
+log = logging.getLogger(__name__)
+
+AnyItem = Item[Any, Any, Any]
+STOPPERS = (CircuitOpen, AuthError, LedgerUnavailable)
+"""Errors that say nothing about the record in hand: they end the run instead of marking the record."""
+
+PROGRESS_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Page:
+    """The records of one page that are still on their way, and what became of the others."""
+
+    spec: PageSpec
+    items: list[AnyItem] = field(default_factory=list[AnyItem])
+    tally: Tally = field(default_factory=Tally)
+
+
+class MigrationRun:
+    """One run. Its pages may be worked in any order, each by read, transform, write, record.
+
+    `estimated` is NOMIS's count at the start; `concurrency` bounds the records in hand (the services' own limits bound
+    the calls); `in_history` is false for the retry of some records, which leaves their migration's row as it is.
+    """
+
+    def __init__(
+        self,
+        migration: Migration[Any, Any, Any],
+        *,
+        ledger: Ledger,
+        filter: BaseModel,
+        partition: str | None,
+        estimated: int,
+        page_size: int,
+        concurrency: int,
+        stop: StopRequest | None = None,
+        in_history: bool = True,
+    ) -> None:
+        self.migration = migration
+        self.ledger = ledger
+        self.filter = filter
+        self.partition = partition
+        self.estimated = estimated
+        self.page_size = page_size
+        self.concurrency = concurrency
+        self.in_history = in_history
+        self.stop = stop or StopRequest()
+        self.tally = Tally()
+        self.begun = time.monotonic()
+        self.closed = False
+        self.failed = False
+        self._saved_at = 0.0
+        self._saving: asyncio.Task[None] | None = None
+
+    @property
+    def migration_id(self) -> str:
+        """The id of this run."""
+        return self.migration.migration_id
+
+    @property
+    def seconds(self) -> float:
+        """Time since the run was planned."""
+        return time.monotonic() - self.begun
+
+    def pages(self) -> list[PageSpec]:
+        """The pages to be worked."""
+        return self.migration.ids.plan(self.migration_id, self.estimated, self.page_size)
+
+    async def read_page(self, spec: PageSpec) -> Page:
+        """List a page's ids, leave out what is mapped, and read the rest from NOMIS."""
+        page = Page(spec)
+        if self.stop.requested:
+            return page
+        query = filter_query(self.filter)
+        await self.read_ids(page, await self.migration.ids.read(self.migration.nomis, query, spec))
+        return page
+
+    async def read_ids(self, page: Page, ids: list[Any]) -> None:
+        """Fill a page with the records of `ids` that are not mapped yet."""
+        items = [Item[Any, Any, Any](id=id, key=self.migration.record_key(self.migration.key(id))) for id in ids]
+        page.tally.listed = len(items)
+        earlier = await self.ledger.lookup(self.migration.name, [item.key.nomis_key for item in items])
+
+        async def read(item: AnyItem) -> None:
+            record = earlier.get(item.key.nomis_key)
+            if record is not None and record.state == State.WRITTEN:
+                item.resumed, item.dps_id, item.mapping = True, record.dps_id, record.mapping
+                page.items.append(item)
+                return
+            dps_id = await self.migration.find_mapping(item.id)
+            if dps_id is not None:
+                if record is not None and record.state not in (State.MAPPED, State.DUPLICATE):
+                    await self.ledger.settle(item.key, dps_id)
+                self._count(page, Outcome.SKIPPED)
+                return
+            item.record = await self.migration.read(item.id)
+            item.partition = self.partition or self.migration.partition_of(item.record)
+            page.items.append(item)
+
+        await self._each(page, items, read)
+
+    async def transform_page(self, page: Page) -> Page:
+        """Turn each record into its request; a rejected one is noted with its reason."""
+        items, page.items = page.items, []
+
+        async def transform(item: AnyItem) -> None:
+            if not item.resumed:
+                try:
+                    item.request = self.migration.transform(item.record, self.migration.context.today)
+                except Rejected as rejection:
+                    await self._reject(page, item, rejection)
+                    return
+            page.items.append(item)
+
+        await self._each(page, items, transform)
+        return page
+
+    async def write_page(self, page: Page) -> Page:
+        """Claim each record, write it to DPS and commit the answer."""
+        items, page.items = page.items, []
+
+        async def write(item: AnyItem) -> None:
+            if not item.resumed:
+                async with self.migration.dps.reserved():
+                    if not await self._write(page, item):
+                        return
+            page.items.append(item)
+
+        await self._each(page, items, write)
+        return page
+
+    async def record_page(self, page: Page) -> Tally:
+        """Record each pair in the mapping service; what it refuses is tried once more when the page is through."""
+        refused: list[AnyItem] = []
+
+        async def record(item: AnyItem) -> None:
+            if await self._record(page, item):
+                self._migrated(item)
+            else:
+                refused.append(item)
+
+        async def again(item: AnyItem) -> None:
+            if not await self._record(page, item):
+                self._count(page, Outcome.UNMAPPED, "mapping-refused")
+                self.migration.on_mapping_failed(item)
+            self._migrated(item)
+
+        # What is written must be recorded even when the run has been asked to stop.
+        await for_each(page.items, self._guarded(page, record), limit=self.concurrency, stop=StopRequest())
+        await for_each(refused, self._guarded(page, again), limit=self.concurrency, stop=StopRequest())
+        page.items = []
+        await self._save_progress()
+        return page.tally
+
+    async def finish(self, now: datetime) -> str:
+        """Close the history row with the counts and send the closing event. The answer is the row's new status."""
+        status = "CANCELLED" if self.stop.requested else "COMPLETED"
+        await self.close(status, now)
+        return status
+
+    async def close(self, status: str, now: datetime) -> None:
+        """End the history row as `status`, with what is known by now (platform card, sections 2.6 and 2.7)."""
+        if self.closed:
+            return
+        self.closed = True
+        if self._saving is not None:
+            await asyncio.wait([self._saving])
+        await self._save_progress()
+        counts = self.tally
+        await self.ledger.end_migration(
+            self.migration_id,
+            status=status,
+            migrated=counts.migrated,
+            failed=counts.failed + counts.rejected + counts.in_doubt,
+            now=now,
+        )
+        if status in ("COMPLETED", "CANCELLED"):
+            properties: dict[str, object] = {
+                "migrationId": self.migration_id,
+                "estimatedCount": self.estimated,
+                "durationMinutes": minutes_since(self.migration_id, now),
+            }
+            if status == "COMPLETED":
+                properties["properties"] = "{}"
+            self.migration.telemetry.event(f"{self.migration.telemetry_name}-migration-{status.lower()}", properties)
+
+    async def _write(self, page: Page, item: AnyItem) -> bool:
+        claim = await self._claim(item)
+        if claim.outcome is not ClaimOutcome.GRANTED:
+            return await self._not_granted(page, item, claim)
+        try:
+            item.dps_id = await self.migration.write(item.request)
+        except Rejected as rejection:
+            await self._reject(page, item, rejection)
+            return False
+        except (CircuitOpen, AuthError):
+            # The call never went out: the claim must not be taken for a write in flight.
+            await self.ledger.failed(item.key, reason="not-sent", migration_id=self.migration_id)
+            raise
+        except Exception as error:
+            if isinstance(error, ServiceError) and not isinstance(error, OutcomeUnknown | InvalidAnswer):
+                raise  # DPS answered that it did not write
+            await self.ledger.in_doubt(item.key, details=describe(error))
+            self._count(page, Outcome.IN_DOUBT, reason_of(error))
+            return False
+        item.mapping = self.migration.mapping(item.id, item.dps_id)
+        await self.ledger.written(item.key, dps_id=item.dps_id, mapping=dict(item.mapping))
+        return True
+
+    async def _claim(self, item: AnyItem) -> Claim:
+        async def claim(settled_version: int | None = None) -> Claim:
+            return await self.ledger.claim(
+                item.key,
+                migration_id=self.migration_id,
+                partition=item.partition,
+                idempotent=self.migration.idempotent_write,
+                settled_version=settled_version,
+            )
+
+        first = await claim()
+        if first.outcome is ClaimOutcome.SETTLED and await self.migration.find_mapping(item.id) is None:
+            # The mapping service is the truth: its table was reset, so the record migrates again.
+            return await claim(first.version)
+        return first
+
+    async def _not_granted(self, page: Page, item: AnyItem, claim: Claim) -> bool:
+        if claim.outcome is ClaimOutcome.WRITTEN:
+            item.dps_id, item.mapping = claim.dps_id, claim.mapping
+            return True
+        outcome = {
+            ClaimOutcome.SETTLED: Outcome.SKIPPED,
+            ClaimOutcome.IN_DOUBT: Outcome.IN_DOUBT,
+            ClaimOutcome.BUSY: Outcome.BUSY,
+        }[claim.outcome]
+        self._count(page, outcome, "in-doubt-from-earlier" if outcome is Outcome.IN_DOUBT else None)
+        return False
+
+    async def _record(self, page: Page, item: AnyItem) -> bool:
+        assert item.mapping is not None  # noqa: S101  # only written records get here
+        try:
+            await self.migration.post_mapping(item.mapping)
+        except Conflict as conflict:
+            if conflict.existing is None:
+                return False
+            await self.ledger.duplicate(
+                item.key,
+                dps_id=str(item.dps_id),
+                existing_dps_id=str(conflict.existing.get(self.migration.dps_id_field)),
+                details={"existing": conflict.existing},
+            )
+            self._count(page, Outcome.DUPLICATE)
+            self.migration.on_duplicate(item, conflict, minutes_since(self.migration_id, datetime.now(UTC)))
+            return True
+        except STOPPERS:
+            raise
+        except ServiceError as error:
+            log.warning("mapping of %s %s: %s", item.key.entity, item.key.nomis_key, error)
+            return False
+        await self.ledger.mapped(item.key)
+        self._count(page, Outcome.MIGRATED)
+        return True
+
+    def _migrated(self, item: AnyItem) -> None:
+        if not item.resumed and item.request is not None:
+            self.migration.on_migrated(item)
+
+    async def _reject(self, page: Page, item: AnyItem, rejection: Rejected) -> None:
+        await self.ledger.rejected(
+            item.key,
+            reason=rejection.reason,
+            details=rejection.details,
+            migration_id=self.migration_id,
+            partition=item.partition,
+        )
+        self._count(page, Outcome.REJECTED, rejection.reason)
+        self.migration.on_rejected(item, rejection)
+
+    async def _fail(self, page: Page, item: AnyItem, error: Exception) -> None:
+        reason = reason_of(error)
+        await self.ledger.failed(
+            item.key,
+            reason=reason,
+            status=error.status if isinstance(error, ServiceError) else None,
+            details=describe(error),
+            migration_id=self.migration_id,
+            partition=item.partition or self.partition,
+        )
+        self._count(page, Outcome.FAILED, reason)
+        log.warning("%s %s failed: %s", item.key.entity, item.key.nomis_key, reason)
+
+    async def _each(self, page: Page, items: list[AnyItem], work: Callable[[AnyItem], Awaitable[None]]) -> None:
+        await for_each(items, self._guarded(page, work), limit=self.concurrency, stop=self.stop)
+
+    def _guarded(self, page: Page, work: Callable[[AnyItem], Awaitable[None]]) -> Callable[[AnyItem], Awaitable[None]]:
+        async def guarded(item: AnyItem) -> None:
+            try:
+                await work(item)
+            except STOPPERS:
+                raise
+            except Exception as error:  # noqa: BLE001  # one bad record must not stop its neighbours: it is in the ledger
+                await self._fail(page, item, error)
+            self._progress()
+
+        return guarded
+
+    def _count(self, page: Page, outcome: Outcome, reason: str | None = None) -> None:
+        page.tally.add(outcome, reason)
+        self.tally.add(outcome, reason)
+
+    def _progress(self) -> None:
+        now = time.monotonic()
+        if now - self._saved_at < PROGRESS_SECONDS:
+            return
+        if self._saving is not None:
+            if not self._saving.done():
+                return
+            self._saving.result()
+        self._saved_at = now
+        self._saving = asyncio.create_task(self._save_progress())
+
+    async def _save_progress(self) -> None:
+        if not self.in_history:
+            return
+        await self.ledger.save_progress(self.migration_id, {**self.tally.counts(), "processed": self.tally.processed})
+        if await self.ledger.cancel_requested(self.migration_id):
+            self.stop.request("cancelled by an operator")
+
+
+def reason_of(error: Exception) -> str:
+    """A short code for why a record failed: the service and its status, or the kind of error."""
+    if isinstance(error, ServiceError):
+        words: dict[type[ServiceError], str] = {
+            Unavailable: "unavailable",
+            OutcomeUnknown: "outcome-unknown",
+            InvalidAnswer: "invalid-answer",
+        }
+        kind = words.get(type(error), "error") if error.status is None else error.status
+        return f"{error.service}-{kind}"
+    return f"error-{type(error).__name__}"
+
+
+def describe(error: Exception) -> Mapping[str, Any]:
+    """What the ledger keeps of an error: where it happened and a redacted body; never a value of the record."""
+    if not isinstance(error, ServiceError):
+        return {"error": type(error).__name__, "at": _place(error)}
+    details: dict[str, Any] = {"service": error.service, "method": error.method, "path": error.template}
+    if isinstance(error, RefusedByService | Unavailable) and error.redacted_body:
+        details["body"] = error.redacted_body
+    return details
+
+
+def _place(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace is not None else ""

@@ -1,0 +1,47 @@
+"""The connections of one process or run: HTTP clients, ledger, telemetry and audit, opened and closed together."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from nomis_pipelines.http import HttpClients
+from nomis_pipelines.ledger import Ledger
+from nomis_pipelines.observability import Audit, Telemetry, build_telemetry
+from nomis_pipelines.settings import LONDON, Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """What every engine works with. Lives on one event loop."""
+
+    settings: Settings
+    clients: HttpClients
+    ledger: Ledger
+    telemetry: Telemetry
+    audit: Audit
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncGenerator[Self]:
+        """Connect, and close everything at the end. Raises `LedgerUnavailable` or `SchemaOutOfDate`."""
+        ledger = await Ledger.open(settings.database_url, commit_milliseconds=settings.commit_milliseconds)
+        telemetry = build_telemetry(settings)
+        clients = HttpClients(settings)
+        try:
+            yield cls(settings=settings, clients=clients, ledger=ledger, telemetry=telemetry, audit=Audit(settings))
+        finally:
+            await clients.aclose()
+            await ledger.aclose()
+            telemetry.close()
+
+    def today(self) -> date:
+        """The day in Europe/London, or the one that `NOMIS_PIPELINES_TODAY` sets."""
+        return self.settings.today or datetime.now(ZoneInfo(LONDON)).date()
+
+    @staticmethod
+    def now() -> datetime:
+        """This instant, in UTC."""
+        return datetime.now(UTC)

@@ -1,0 +1,38 @@
+"""A made-up set of services for tests at the HTTP edge: settings that name them, and clients over httpx for respx."""
+
+from nomis_pipelines.http import HttpClients, HttpxWire
+from nomis_pipelines.settings import Settings
+
+AUTH = "http://auth.test/auth"
+NOMIS = "http://nomis.test"
+MAPPING = "http://mapping.test"
+VISITS = "http://visits.test"
+SENTENCING = "http://sentencing.test"
+
+ENVIRONMENT = {
+    "API_BASE_URL_HMPPS_AUTH": AUTH,
+    "API_BASE_URL_NOMIS": NOMIS,
+    "API_BASE_URL_MAPPING": MAPPING,
+    "API_BASE_URL_VISITS": VISITS,
+    "API_BASE_URL_SENTENCING": SENTENCING,
+    "NOMIS_PRISONER_API_CLIENT_ID": "nomis-client",
+    "NOMIS_PRISONER_API_SECRET": "nomis-secret",
+    "NOMIS_MAPPING_API_CLIENT_ID": "mapping-client",
+    "NOMIS_MAPPING_API_SECRET": "mapping-secret",
+    "VISITS_CLIENT_ID": "visits-client",
+    "VISITS_CLIENT_SECRET": "visits-secret",
+    "SENTENCING_CLIENT_ID": "sentencing-client",
+    "SENTENCING_CLIENT_SECRET": "sentencing-secret",
+    "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+    "NOMIS_PIPELINES_HTTP_WIRE": "httpx",
+}
+
+
+def settings(**changes: str) -> Settings:
+    """Settings that name the services above, with changes by variable name."""
+    return Settings.load({**ENVIRONMENT, **changes})
+
+
+def clients(of: Settings | None = None) -> HttpClients:
+    """Clients whose wire is httpx, which respx listens to."""
+    return HttpClients(of or settings(), wire=HttpxWire())
