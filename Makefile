@@ -53,7 +53,9 @@ contracts-check: setup
 	$(BIN)/nomis-pipelines contracts generate --check
 
 definitions-check: setup
-	$(BIN)/dagster definitions validate --log-level warning -m nomis_pipelines.definitions
+	@# an empty instance: without DAGSTER_HOME Dagster would take ./dagster.yaml, which needs a database
+	@home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; echo "dagster definitions validate"; \
+	touch "$$home/dagster.yaml"; DAGSTER_HOME="$$home" $(BIN)/dagster definitions validate --log-level warning -m nomis_pipelines.definitions
 
 format: setup ## Put the code into its one form
 	$(BIN)/ruff check --fix

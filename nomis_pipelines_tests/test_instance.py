@@ -28,6 +28,7 @@ def test_the_instance_loads_and_keeps_everything_in_postgresql(instance: dg.Dags
         assert type(storage).__module__.startswith("dagster_postgres"), storage
     assert type(instance.compute_log_manager).__name__ == "NoOpComputeLogManager"
     assert not instance.telemetry_enabled
+    assert instance.managed_python_loggers == ["nomis_pipelines"]
 
 
 @pytest.mark.server

@@ -34,7 +34,7 @@ class OpenTelemetrySink:
             resource=Resource.create({"service.name": "nomis-pipelines"}), shutdown_on_exit=False
         )
         self._provider.add_log_record_processor(BatchLogRecordProcessor(exporter, max_queue_size=QUEUE_SIZE))
-        self._logger = self._provider.get_logger("nomis_pipelines.telemetry")
+        self._logger = self._provider.get_logger("nomis_telemetry")
 
     def write(self, events: Sequence[TelemetryEvent]) -> None:
         """Queue the events for export."""

@@ -13,14 +13,15 @@ from pydantic_core import to_json
 from nomis_pipelines.observability.telemetry import TelemetryEvent
 from nomis_pipelines.settings import SettingError
 
-_logger = logging.getLogger("nomis_pipelines.telemetry")
+# not below `nomis_pipelines`, whose warnings our dagster.yaml takes into runs' event logs: an event a record would follow
+_logger = logging.getLogger("nomis_telemetry")
 
 # what may stand in a log: ids and counts. Free text (an error, a description) goes to the other sinks only.
 _LOGGED = re.compile(r"(?:^|.*[a-z0-9])(?:ids?|nos?|numbers?|count|minutes)$", re.IGNORECASE)
 
 
 class StructuredLogSink:
-    """Writes each event to the logger `nomis_pipelines.telemetry` at INFO: its name, then ids and counts as JSON."""
+    """Writes each event to the logger `nomis_telemetry` at INFO: its name, then ids and counts as JSON."""
 
     def write(self, events: Sequence[TelemetryEvent]) -> None:
         """Log the events, if anybody listens."""

@@ -88,7 +88,7 @@ def test_azure_monitor_gets_a_custom_event(receiver: Receiver, monkeypatch: pyte
     assert event["baseData"]["properties"] == {
         "migrationId": "2024-06-12T10:13:56",
         "prisonIds": "[HEI, BXI]",
-        "logger_name": "nomis_pipelines.telemetry",
+        "logger_name": "nomis_telemetry",
     }
 
 

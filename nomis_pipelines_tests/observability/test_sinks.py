@@ -24,7 +24,7 @@ def _write_many(path: Path, writer: int) -> None:
 
 def test_the_log_shows_the_name_the_ids_and_the_counts_but_no_free_text(caplog: pytest.LogCaptureFixture):
     telemetry = Telemetry([StructuredLogSink()])
-    with caplog.at_level(logging.INFO, "nomis_pipelines.telemetry"):
+    with caplog.at_level(logging.INFO, "nomis_telemetry"):
         telemetry.event(
             "visits-migration-entity-migrated",
             {"migrationId": "m", "offenderNo": "A1234BC", "visitId": 4, "nomisIds": [1, 2], "count": 2, "room": "Hall",

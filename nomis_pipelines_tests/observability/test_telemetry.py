@@ -145,7 +145,7 @@ def test_a_failing_sink_is_reported_once_and_its_neighbours_still_get_everything
 
 def test_without_settings_of_its_own_telemetry_goes_to_the_log_only(caplog: pytest.LogCaptureFixture):
     telemetry = build_telemetry(Settings.load({}))
-    with caplog.at_level(logging.INFO, "nomis_pipelines.telemetry"):
+    with caplog.at_level(logging.INFO, "nomis_telemetry"):
         telemetry.event("visits-migration-started", {"migrationId": "2024-06-12T10:13:56"})
         telemetry.close()
     assert [record.getMessage() for record in caplog.records] == [
