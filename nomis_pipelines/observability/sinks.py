@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from nomis_pipelines.observability.telemetry import TelemetryEvent
 from nomis_pipelines.settings import SettingError
 
-# not below `nomis_pipelines`, whose warnings our dagster.yaml takes into runs' event logs: an event a record would follow
+# not below `nomis_pipelines`, whose loggers go into the event log of each run (dagster.yaml): too slow for every event
 _logger = logging.getLogger("nomis_telemetry")
 
 # what may stand in a log: ids and counts. Free text (an error, a description) goes to the other sinks only.
