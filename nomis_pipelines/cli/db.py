@@ -64,7 +64,7 @@ def _url() -> str:
     from nomis_pipelines.settings import SettingError, load_settings
 
     try:
-        return load_settings().database_url
+        return load_settings().schema_database_url
     except SettingError as error:
         raise click.ClickException(str(error)) from None
 
