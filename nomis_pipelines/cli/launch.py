@@ -1,6 +1,9 @@
 """Runs a migration from the command line, watches it, and shows what became of it."""
 
 import asyncio
+import json
+import subprocess
+import sys
 import uuid
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,10 +15,11 @@ import click
 from nomis_pipelines.cli.progress import LiveProgress
 from nomis_pipelines.ledger import LedgerError, LedgerReader, MigrationRow, Progress, ReasonCount, check_schema
 from nomis_pipelines.migration.declaration import Migration
-from nomis_pipelines.migration.verdicts import Verdict
+from nomis_pipelines.migration.verdicts import ADVICE, Verdict
 from nomis_pipelines.settings import Settings, load_settings
 
 AnyMigration = type[Migration[Any, Any, Any]]
+LAUNCH_TAG = "nomis_pipelines/launch"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +84,7 @@ def by_filter(migration: AnyMigration, filter_values: Mapping[str, Any]) -> Resu
 
     settings = load_settings()
     preflight(settings, migration)
-    tags = {WHO_TAG: settings.user, "nomis_pipelines/launch": uuid.uuid4().hex}
+    tags = {WHO_TAG: settings.user}
     job = dg.build_reconstructable_job(
         "nomis_pipelines.cli.launch", "by_filter_job", reconstructable_args=(migration.name,)
     )
@@ -92,11 +96,70 @@ def by_filter(migration: AnyMigration, filter_values: Mapping[str, Any]) -> Resu
         earlier = reader.latest(migration.migration_type)
         with _instance(settings) as instance, LiveProgress(_Watch(reader, migration, earlier), migration.name):
             outcome = dg.execute_job(job, instance, run_config=config, tags=tags, raise_on_error=False)
-        error = None if outcome.success else failure_of(outcome)
+        error = None if outcome.success else failure_of(outcome.all_events)
         progress = reader.latest_progress(migration.name, run_id=outcome.run_id)
         row = reader.migration(progress.migration_id) if progress is not None else None
     verdicts = asyncio.run(_verdicts(settings, migration, row)) if row is not None and error is None else []
     return build_result(migration, row, progress, _reasons(settings, migration, row), verdicts, error)
+
+
+def by_job(migration: AnyMigration, partition: str) -> Result:
+    """Run the job `migrate_<domain>` for one partition by Dagster's own command, and watch it from here."""
+    import dagster as dg
+
+    from nomis_pipelines.migration.grid import PRISONS_SET, missing_prisons
+
+    settings = load_settings()
+    preflight(settings, migration)
+    token = uuid.uuid4().hex
+    tags = {"dagster/partition": partition, LAUNCH_TAG: token}
+    command = [
+        "-m",
+        "dagster",
+        "job",
+        "execute",
+        "-m",
+        "nomis_pipelines.definitions",
+        "-j",
+        f"migrate_{migration.name}",
+    ]
+    with dg.DagsterInstance.get() as instance, LedgerReader(settings.database_url) as reader:
+        instance.add_dynamic_partitions(PRISONS_SET, missing_prisons(settings, instance))
+        earlier = reader.latest(migration.migration_type)
+        with LiveProgress(_Watch(reader, migration, earlier), f"{migration.name} {partition}"):
+            ended = subprocess.run(  # noqa: S603
+                [sys.executable, *command, "--tags", json.dumps(tags)], capture_output=True, text=True, check=False
+            )
+        run = next(iter(instance.get_runs(dg.RunsFilter(tags={LAUNCH_TAG: token}), limit=1)), None)
+        if run is None:
+            raise click.ClickException(f"the run could not be launched: {ended.stderr.strip()[-2000:]}")
+        error = None if run.is_success else _failure_in(instance, run.run_id)
+        progress = reader.latest_progress(migration.name, run_id=run.run_id)
+        row = reader.migration(progress.migration_id) if progress is not None else None
+        verdicts = _recorded_verdicts(instance, run.run_id)
+    return build_result(migration, row, progress, _reasons(settings, migration, row), verdicts, error)
+
+
+def _recorded_verdicts(instance: Any, run_id: str) -> list[Verdict]:
+    import dagster as dg
+
+    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
+    evaluations = [record.event_log_entry.dagster_event.asset_check_evaluation_data for record in records]
+    return [
+        Verdict(
+            name=evaluation.check_name,
+            passed=evaluation.passed,
+            serious=evaluation.severity is dg.AssetCheckSeverity.ERROR,
+            summary=evaluation.description or "",
+            advice=str(evaluation.metadata[ADVICE].value) if ADVICE in evaluation.metadata else "",
+        )
+        for evaluation in evaluations
+    ]
+
+
+def _failure_in(instance: Any, run_id: str) -> str:
+    records = instance.get_records_for_run(run_id).records
+    return failure_of([record.event_log_entry.dagster_event for record in records])
 
 
 def build_result(
@@ -121,10 +184,10 @@ def build_result(
     )
 
 
-def failure_of(outcome: Any) -> str:
-    """The innermost error of the first step that failed, as its own words."""
-    for event in outcome.all_events:
-        error = getattr(event.event_specific_data, "error", None)
+def failure_of(events: Sequence[Any]) -> str:
+    """The innermost error of the first step that failed, in its own words."""
+    for event in events:
+        error = getattr(getattr(event, "event_specific_data", None), "error", None)
         if error is None:
             continue
         while error.cause is not None:

@@ -98,7 +98,7 @@ def as_check_result(verdict: Verdict) -> dg.AssetCheckResult:
     """A verdict with its sample as a table."""
     metadata: dict[str, Any] = {"count": dg.MetadataValue.int(verdict.count)}
     if verdict.advice:
-        metadata["how to put it right"] = dg.MetadataValue.text(verdict.advice)
+        metadata[verdicts.ADVICE] = dg.MetadataValue.text(verdict.advice)
     if verdict.rows:
         metadata["records"] = dg.MetadataValue.md(as_markdown(verdict.rows))
     return dg.AssetCheckResult(

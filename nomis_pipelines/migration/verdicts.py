@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from nomis_pipelines.ledger import Record
 
 SAMPLE = 20
+ADVICE = "how to put it right"
+"""The name under which a check's metadata carries its advice."""
 
 
 @dataclass(frozen=True, kw_only=True)
