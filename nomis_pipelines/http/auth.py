@@ -9,7 +9,7 @@ import asyncio
 import time
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ValidationError
@@ -34,10 +34,10 @@ class Registration:
     """One client registration and its present token, as the Authorization header's value."""
 
     service: str
-    basic: str
-    header: str = ""
+    basic: str = field(repr=False)
+    header: str = field(default="", repr=False)
     good_until: float = float("-inf")
-    refresh: "asyncio.Task[str] | None" = None
+    refresh: "asyncio.Task[str] | None" = field(default=None, repr=False)
 
 
 class TokenSource:

@@ -3,7 +3,7 @@
     ServiceError
     ├── NotFound         404: the caller knows what absence means
     ├── Conflict         409: it is there already
-    ├── Rejected         other 4xx: this record will not pass as it is
+    ├── Rejected         other 4xx (but 429): this record will not pass as it is
     ├── Unavailable      no usable answer; nothing was written, or writing again does no harm
     ├── InvalidAnswer    an answer that breaks the contract; after an unsafe call the work may be done
     ├── OutcomeUnknown   an unsafe call may have arrived: never repeat it blindly
@@ -73,7 +73,7 @@ class Conflict(ServiceError):
 
 
 class Rejected(ServiceError):
-    """The service answered another 4xx: asking again would not help."""
+    """The service answered another 4xx (but 429): asking again would not help."""
 
 
 class Unavailable(ServiceError):
@@ -105,9 +105,9 @@ def status_error(service: str, method: str, template: str, status: int, body: by
         return NotFound(service, method, template, status, body=body)
     if status == 409:
         return Conflict(service, method, template, status, body=body)
-    if 400 <= status < 500:
+    if 400 <= status < 500 and status != 429:
         return Rejected(service, method, template, status, body=body)
-    if status >= 500:
+    if status >= 400:
         return Unavailable(service, method, template, status, body=body)
     return InvalidAnswer(service, method, template, status, reason="a redirect, which is not followed")
 

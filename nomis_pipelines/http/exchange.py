@@ -5,7 +5,8 @@ request have arrived (`wire.py` knows), and does repeating it do harm (`Call.rep
 """
 
 import asyncio
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from nomis_pipelines.http.auth import TokenSource
@@ -26,6 +27,7 @@ from nomis_pipelines.http.trace import TraceHeader
 from nomis_pipelines.http.wire import AnswerTooLarge, MaybeArrived, Wire, WireError, WireRequest, WireResponse
 from nomis_pipelines.settings import ServiceConfig
 
+_LOG = logging.getLogger(__name__)
 # statuses that say that the service is ill, or does not let us in, rather than that this record is wrong
 _UNHEALTHY = frozenset({401, 403})
 _OVERLOADED = frozenset({429, 503, 504})
@@ -37,8 +39,8 @@ class Call:
 
     method: str
     template: str
-    url: str
-    body: bytes | None
+    url: str = field(repr=False)
+    body: bytes | None = field(repr=False)
     content_type: str | None
     repeatable: bool
 
@@ -132,7 +134,7 @@ class Exchange:
         except WireError as caught:
             self._failed()
             if caught.timed_out:
-                self.limit.overloaded(started)
+                self._overloaded(started, caught.reason)
             return caught
         self._answered(response, started)
         return response
@@ -147,7 +149,14 @@ class Exchange:
 
     def _failed(self) -> None:
         self.counts.failures += 1
+        was_open = self._breaker.is_open
         self._breaker.record(ok=False)
+        if self._breaker.is_open and not was_open:
+            _LOG.error("%s: most calls have failed for too long, no more are made", self.service)
+
+    def _overloaded(self, started: float, sign: str) -> None:
+        if self.limit.overloaded(started):
+            _LOG.info("%s: %s, at most %d calls at a time now", self.service, sign, self.limit.limit)
 
     def _answered(self, response: WireResponse, started: float) -> None:
         now = self.limit.clock()
@@ -156,17 +165,17 @@ class Exchange:
         status = response.status
         if status < 400:
             self._breaker.record(ok=True)
-            self.limit.answered(started, now)
+            self.limit.answered(now)
             return
         if status >= 500 or status in _UNHEALTHY:
             self._failed()
         else:
             self._breaker.record(ok=True)
         if status in _OVERLOADED:
-            self.limit.overloaded(started)
+            self._overloaded(started, f"answer {status}")
             self.limit.pause(retry_after_seconds(response.retry_after, datetime.now(UTC)) or 0.0)
         elif status < 500:
-            self.limit.answered(started, now)
+            self.limit.answered(now)
 
     def _final(self, call: Call, outcome: WireResponse | WireError, attempt: int) -> ServiceError | None:
         """The error that ends the call, or None: try again."""
@@ -178,7 +187,7 @@ class Exchange:
         if isinstance(outcome, WireError):
             if isinstance(outcome, MaybeArrived) and not call.repeatable:
                 return OutcomeUnknown(*place, reason=f"it may have arrived ({outcome.reason})")
-            return None if again else Unavailable(*place, reason=f"{outcome.reason}, {attempt} attempts")
+            return None if again else Unavailable(*place, reason=f"{outcome.reason}, attempt {attempt}")
         action = action_for(outcome.status)
         if action is Action.RETRY_IF_REPEATABLE and not call.repeatable:
             return OutcomeUnknown(*place, outcome.status, body=outcome.body)

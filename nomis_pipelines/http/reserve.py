@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from types import TracebackType
 
 from nomis_pipelines.http.limit import AdaptiveLimit
@@ -24,7 +24,7 @@ class Reservation:
         self.ended = False
         self.outer: Reservation | None = None
         self._turn = asyncio.Lock()
-        self._token: Token[Reservation | None] | None = None
+        self._entered = False
 
     async def __aenter__(self) -> None:
         """Wait for the permit; `check` may raise, before and after."""
@@ -39,15 +39,16 @@ class Reservation:
                 self.limit.release()
                 raise
         self.outer = _CURRENT.get()
-        self._token = _CURRENT.set(self)
+        _CURRENT.set(self)
+        self._entered = True
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Give the permit back, or leave that to the call still using it."""
-        if self._token is None:
+        if not self._entered:
             return
-        _CURRENT.reset(self._token)
+        _CURRENT.set(self.outer)
         self.ended = True
         if not self._turn.locked():
             self.limit.release()

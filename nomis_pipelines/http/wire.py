@@ -12,7 +12,7 @@ retries only refusals of HTTP/2, which is off here.
 
 import asyncio
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -20,10 +20,17 @@ from typing import Protocol
 
 import httpx
 from pyreqwest.client import ClientBuilder
-from pyreqwest.exceptions import DetailedPyreqwestError, PoolTimeoutError, PyreqwestError, RequestTimeoutError
+from pyreqwest.exceptions import (
+    BuilderError,
+    DetailedPyreqwestError,
+    PoolTimeoutError,
+    PyreqwestError,
+    RequestTimeoutError,
+)
 
 BODY_LIMIT_BYTES = 10_000_000
-CONNECT_TIMEOUT_SECONDS = 10.0
+# below the shortest timeout of a service (10 s): a call that ends while still connecting cannot be told from a sent one
+CONNECT_TIMEOUT_SECONDS = 5.0
 # Servers and load balancers drop idle connections after 60 s as a rule, some after 5 s: reusing one at that moment puts
 # a POST in doubt. Under load connections are never idle for this long.
 IDLE_SECONDS = 4.0
@@ -35,9 +42,9 @@ class WireRequest:
     """One attempt: an absolute URL, already encoded, and everything to send; `timeout_seconds` covers all of it."""
 
     method: str
-    url: str
-    headers: list[tuple[str, str]]
-    body: bytes | None
+    url: str = field(repr=False)
+    headers: list[tuple[str, str]] = field(repr=False)
+    body: bytes | None = field(repr=False)
     timeout_seconds: float
 
 
@@ -46,7 +53,7 @@ class WireResponse:
     """A complete answer. `retry_after` is the header of that name, read only where the status gives it a meaning."""
 
     status: int
-    body: bytes
+    body: bytes = field(repr=False)
     retry_after: str | None = None
 
 
@@ -144,7 +151,7 @@ def _reqwest_failure(error: PyreqwestError) -> WireError:
     causes = [cause["message"] for cause in (details or {}).get("causes") or []]
     shown = [cause for cause in causes if "://" not in cause]
     reason = shown[-1] if shown else error.message if "://" not in error.message else type(error).__name__
-    never = "client error (Connect)" in causes or isinstance(error, PoolTimeoutError)
+    never = "client error (Connect)" in causes or isinstance(error, PoolTimeoutError | BuilderError)
     return (NeverSent if never else MaybeArrived)(reason, timed_out=isinstance(error, RequestTimeoutError))
 
 

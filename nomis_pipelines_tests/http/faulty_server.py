@@ -24,6 +24,8 @@ class Behaviour(Enum):
     """Close the connection before reading anything."""
     RESET_ON_ACCEPT = auto()
     """Reset the connection before reading anything."""
+    RESET_ON_DATA = auto()
+    """Reset the connection when the first byte arrives."""
     DROP_AFTER_READING = auto()
     """Read the request (the work is done) and close without a word."""
     RESET_AFTER_READING = auto()
@@ -42,9 +44,7 @@ class Behaviour(Enum):
     """Answer 429 with Retry-After: 0."""
     BAD_GATEWAY = auto()
     """Answer 502."""
-    HUGE_ANNOUNCED = auto()
-    """Announce eleven megabytes."""
-    HUGE_CHUNKED = auto()
+    HUGE = auto()
     """Send eleven megabytes in chunks without announcing a length."""
     COOKIE = auto()
     """Answer 200 and set a cookie."""
@@ -78,6 +78,7 @@ class FaultyServer:
         self.bodies: list[bytes] = []
         self.connections = 0
         self.url = ""
+        self.arrived = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -118,6 +119,11 @@ class FaultyServer:
                 reset_on_close(writer)
             return
         while True:
+            if self.behaviours[0] is Behaviour.RESET_ON_DATA:
+                await reader.read(1)
+                self._next()
+                reset_on_close(writer)
+                return
             await self._read(reader)
             if not await self._answer(self._next(), writer):
                 return
@@ -128,6 +134,7 @@ class FaultyServer:
         self.bodies.append(await reader.readexactly(int(headers.get("content-length", "0"))))
         self.headers.append(headers)
         self.seen.append(" ".join(head[0].split(" ")[:2]))
+        self.arrived.set()
 
     async def _answer(self, behaviour: Behaviour, writer: asyncio.StreamWriter) -> bool:
         """Misbehave; whether the connection goes on."""
@@ -147,10 +154,7 @@ class FaultyServer:
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n0123456789")
             case Behaviour.GARBAGE:
                 writer.write(b"220 mail.example.org ESMTP ready\r\n")
-            case Behaviour.HUGE_ANNOUNCED:
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 11000000\r\n\r\n" + b"1" * 1000)
-                await asyncio.sleep(3600)
-            case Behaviour.HUGE_CHUNKED:
+            case Behaviour.HUGE:
                 await self._huge(writer)
             case _:
                 pass
