@@ -1,0 +1,204 @@
+"""What one call to a service costs, in CPU and in calls a second, beside other ways to make it.
+
+Run as `python -m benchmarks.http_edge`; `--help` names the options. All ways ask
+the same server (a process of its own) for the same small JSON document and read it into the same model. CPU is that of
+this process with all its threads; the best of three rounds is shown, since other work on the machine only ever adds.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import httpx
+import uvloop
+from pydantic import BaseModel, Field
+from pyreqwest.client import ClientBuilder
+from pyreqwest.compatibility.httpx import HttpxTransport
+
+from nomis_pipelines.http import HttpClients, HttpxWire, ReqwestWire, Wire
+from nomis_pipelines.settings import Settings
+
+ROUNDS = 3
+AUTHORIZATION = "Bearer " + "x" * 600
+Call = Callable[[int], Awaitable[object]]
+
+
+class Code(BaseModel):
+    """A reference code with its text."""
+
+    code: str
+    description: str | None = None
+
+
+class Visitor(BaseModel):
+    """Who comes to a visit."""
+
+    person_id: int = Field(alias="personId")
+    lead_visitor: bool = Field(alias="leadVisitor")
+
+
+class Visit(BaseModel):
+    """The document the server answers with."""
+
+    visit_id: int = Field(alias="visitId")
+    offender_no: str = Field(alias="offenderNo")
+    prison_id: str = Field(alias="prisonId")
+    visit_type: Code = Field(alias="visitType")
+    visit_status: Code = Field(alias="visitStatus")
+    visitors: list[Visitor]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One way to call: CPU microseconds a call, calls a second, and how many times less CPU than stock httpx."""
+
+    name: str
+    cpu_microseconds: float
+    calls_per_second: float
+    ratio: float = 1.0
+
+
+@contextmanager
+def server() -> Generator[str]:
+    """The server in a process of its own; its base URL."""
+    command = [sys.executable, "-m", "benchmarks.fast_server"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        finally:
+            process.stdin.close()
+
+
+@asynccontextmanager
+async def httpx_calls(url: str, transport: httpx.AsyncBaseTransport | None = None) -> AsyncGenerator[Call]:
+    """httpx as its documentation has it, with or without another transport."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    async with httpx.AsyncClient(transport=transport, limits=limits, timeout=60) as client:
+
+        async def call(number: int) -> object:
+            response = await client.get(f"{url}/visits/{number}", headers={"authorization": AUTHORIZATION})
+            return Visit.model_validate_json(response.raise_for_status().content)
+
+        yield call
+
+
+@asynccontextmanager
+async def pyreqwest_calls(url: str) -> AsyncGenerator[Call]:
+    """The Rust client without anything around it."""
+    async with ClientBuilder().error_for_status().build() as client:
+
+        async def call(number: int) -> object:
+            request = client.get(f"{url}/visits/{number}").header("authorization", AUTHORIZATION).build()
+            response = await request.send()
+            return Visit.model_validate_json((await response.bytes()).to_bytes())
+
+        yield call
+
+
+@asynccontextmanager
+async def service_client_calls(url: str, wire: Wire, concurrency: int) -> AsyncGenerator[Call]:
+    """Our client: typed, with token, trace header, limit, breaker and retries. The limit starts where it is needed."""
+    environment = {
+        "API_BASE_URL_HMPPS_AUTH": f"{url}/auth",
+        "API_BASE_URL_VISITS": url,
+        "VISITS_CLIENT_ID": "benchmark",
+        "VISITS_CLIENT_SECRET": "benchmark",
+        "NOMIS_PIPELINES_HTTP_START_CONCURRENCY": str(concurrency),
+        "NOMIS_PIPELINES_HTTP_MAX_CONCURRENCY": str(concurrency),
+    }
+    async with HttpClients(Settings.load(environment), wire=wire) as clients:
+        visits = clients.client("visits")
+
+        async def call(number: int) -> object:
+            return await visits.get("/visits/{visitId}", Visit, path={"visitId": number})
+
+        yield call
+
+
+async def measure(name: str, call: Call, calls: int, concurrency: int) -> Measurement:
+    """The best of three rounds of `calls` calls, `concurrency` at a time, after a warm-up."""
+    each = max(1, calls // concurrency)
+
+    async def worker(first: int, count: int) -> None:
+        for number in range(first, first + count):
+            await call(number)
+
+    await asyncio.gather(*(worker(n * 10, 10) for n in range(concurrency)))
+    cpu, rate = float("inf"), 0.0
+    for _ in range(ROUNDS):
+        before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+        await asyncio.gather(*(worker(n * each, each) for n in range(concurrency)))
+        seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
+        used = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+        cpu = min(cpu, used / (each * concurrency) * 1e6)
+        rate = max(rate, each * concurrency / seconds)
+    return Measurement(name, cpu, rate)
+
+
+async def measure_all(url: str, calls: int, concurrency: int) -> list[Measurement]:
+    """All ways, one after another."""
+    ways = {
+        "stock httpx": lambda: httpx_calls(url),
+        "httpx over pyreqwest's transport": lambda: httpx_calls(url, HttpxTransport()),
+        "pyreqwest, bare": lambda: pyreqwest_calls(url),
+        "ServiceClient over HttpxWire": lambda: service_client_calls(url, HttpxWire(), concurrency),
+        "ServiceClient over ReqwestWire": lambda: service_client_calls(url, ReqwestWire(), concurrency),
+    }
+    results: list[Measurement] = []
+    for name, way in ways.items():
+        async with way() as call:
+            result = await measure(name, call, calls, concurrency)
+        stock = results[0] if results else result
+        ratio = stock.cpu_microseconds / result.cpu_microseconds
+        results.append(Measurement(name, result.cpu_microseconds, result.calls_per_second, ratio))
+    return results
+
+
+def table(results: list[Measurement]) -> str:
+    """The measurements as Markdown."""
+    lines = ["| way | CPU a call, µs | calls a second | less CPU than stock httpx |", "|---|---:|---:|---:|"]
+    lines += [
+        f"| {result.name} | {result.cpu_microseconds:.0f} | {result.calls_per_second:,.0f} | {result.ratio:.1f}x |"
+        for result in results
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Read the options, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=6400, help="calls a round and way")
+    parser.add_argument("--concurrency", type=int, default=64, help="calls at a time")
+    parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio", help="event loop of the client")
+    parser.add_argument("--json", type=Path, help="write the measurements here too")
+    options = parser.parse_args()
+    run = uvloop.run if options.loop == "uvloop" else asyncio.run
+    with server() as url:
+        results = run(measure_all(url, options.calls, options.concurrency))
+    print(f"{options.calls} calls, {options.concurrency} at a time, {options.loop}, {os.cpu_count()} cores\n")
+    print(table(results))
+    if options.json:
+        facts = {
+            "calls": options.calls,
+            "concurrency": options.concurrency,
+            "loop": options.loop,
+            "python": platform.python_version(),
+            "results": [asdict(result) for result in results],
+        }
+        options.json.write_text(json.dumps(facts, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
