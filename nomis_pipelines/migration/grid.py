@@ -11,17 +11,19 @@ import dagster as dg
 
 from nomis_pipelines.migration.declaration import Migration
 from nomis_pipelines.migration.filters import FilterError
-from nomis_pipelines.migration.partitions import PRISON_CODE, PRISONS_SET, Partitions
+from nomis_pipelines.migration.partitions import PRISON_CODE, PRISONS_SET, ByMonth, Partitions
 from nomis_pipelines.settings import LONDON, Settings
 
 PRISONS = dg.DynamicPartitionsDefinition(name=PRISONS_SET)
 
 
-def dagster_partitions(partitions: Partitions) -> dg.MultiPartitionsDefinition:
-    """Prison x window. Keys read `HEI|2024-05`; the running month is there from its first day."""
+def dagster_partitions(partitions: Partitions) -> dg.PartitionsDefinition[str]:
+    """Prison x window (keys read `HEI|2024-05`) or window alone; the running month is there from its first day."""
     months = dg.MonthlyPartitionsDefinition(
         start_date=partitions.first_month, fmt="%Y-%m", timezone=LONDON, end_offset=1
     )
+    if isinstance(partitions, ByMonth):
+        return months
     return dg.MultiPartitionsDefinition({"prison": PRISONS, "window": months})
 
 
@@ -49,8 +51,8 @@ def require_known_prison(
 
     Raises `FilterError` saying how a prison is added.
     """
-    prison, _ = migration.partitions.split(partition)
-    if prison in known_prisons(settings) or instance.has_dynamic_partition(PRISONS_SET, prison):
+    prison = migration.partitions.prison_of(partition)
+    if prison is None or prison in known_prisons(settings) or instance.has_dynamic_partition(PRISONS_SET, prison):
         return
     raise FilterError(
         f"partition {partition} of {migration.name}: {prison} is not a known prison; "

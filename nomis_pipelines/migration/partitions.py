@@ -2,12 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from pydantic import BaseModel
 
 PRISON_CODE = re.compile(r"[A-Z0-9]{3,6}")
+MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 PRISONS_SET = "prisons"
 """The name of Dagster's dynamic partitions that hold the prisons, shared by all domains."""
 
@@ -32,17 +33,21 @@ class PrisonByMonth:
     def filter_values(self, key: str) -> dict[str, Any]:
         """The part of the domain's filter that a key stands for. Raises `PartitionError`."""
         prison, month = self.split(key)
-        start = datetime.fromisoformat(f"{month}-01T00:00:00")
-        return {self.prison_field: [prison], self.from_field: start, self.to_field: next_month(start)}
+        start = date.fromisoformat(f"{month}-01")
+        end = _next_month(start)
+        return {self.prison_field: [prison], self.from_field: _midnight(start), self.to_field: _midnight(end)}
 
     def split(self, key: str) -> tuple[str, str]:
         """Prison code and month (`2024-05`) of a key. Raises `PartitionError`."""
         prison, bar, month = key.partition("|")
-        if not bar or not PRISON_CODE.fullmatch(prison) or not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
+        if not bar or not PRISON_CODE.fullmatch(prison) or not MONTH.fullmatch(month):
             raise PartitionError(f"{key!r} is not a partition: a key is a prison and a month, such as HEI|2024-05")
-        if month < self.first_month:
-            raise PartitionError(f"{key!r} is not a partition: the first month is {self.first_month}")
+        _not_before(self.first_month, month, key)
         return prison, month
+
+    def prison_of(self, key: str) -> str | None:
+        """The prison of a key. Raises `PartitionError`."""
+        return self.split(key)[0]
 
     def key(self, prison: str, when: date) -> str | None:
         """The key of the partition that a record of `prison` made at `when` belongs to; None outside the grid."""
@@ -54,27 +59,83 @@ class PrisonByMonth:
 
         A filter that also restricts anything else but prison and time covers none.
         """
+        if not _restricts_only(filter, {self.prison_field, self.from_field, self.to_field}):
+            return []
         values = filter.model_dump()
         prisons: list[str] = values.get(self.prison_field) or []
-        plain = type(filter).model_construct().model_dump()
-        own = {self.prison_field, self.from_field, self.to_field}
-        if any(value != plain.get(name) for name, value in values.items() if name not in own):
+        start: datetime | None = values.get(self.from_field)
+        end: datetime | None = values.get(self.to_field)
+        months = [
+            f"{month:%Y-%m}"
+            for month in _months(self.first_month, today)
+            if (start is None or start <= _midnight(month)) and (end is None or end >= _midnight(_next_month(month)))
+        ]
+        return [f"{prison}|{month}" for prison in prisons if PRISON_CODE.fullmatch(prison) for month in months]
+
+
+@dataclass(frozen=True)
+class ByMonth:
+    """Month of creation, for ids endpoints that filter by dates and by nothing else. A key reads `2024-05`.
+
+    Both dates of the filter are inclusive: a month is its first to its last day.
+    """
+
+    first_month: str
+    from_field: str
+    to_field: str
+
+    def filter_values(self, key: str) -> dict[str, Any]:
+        """The part of the domain's filter that a key stands for. Raises `PartitionError`."""
+        if not MONTH.fullmatch(key):
+            raise PartitionError(f"{key!r} is not a partition: a key is a month, such as 2024-05")
+        _not_before(self.first_month, key, key)
+        start = date.fromisoformat(f"{key}-01")
+        return {self.from_field: start, self.to_field: _next_month(start) - timedelta(days=1)}
+
+    def prison_of(self, key: str) -> str | None:
+        """None: these partitions know no prison."""
+        return None
+
+    def covered(self, filter: BaseModel, today: date) -> list[str]:
+        """The months that a filter covers whole, up to today's."""
+        if not _restricts_only(filter, {self.from_field, self.to_field}):
             return []
-        start = values.get(self.from_field) or datetime.fromisoformat(f"{self.first_month}-01T00:00:00")
-        end = values.get(self.to_field)
-        month = datetime.fromisoformat(f"{self.first_month}-01T00:00:00")
-        months: list[str] = []
-        while month.date() <= today:
-            after = next_month(month)
-            if start <= month and (end is None or end >= after):
-                months.append(f"{month:%Y-%m}")
-            month = after
-        return [f"{prison}|{label}" for prison in prisons if PRISON_CODE.fullmatch(prison) for label in months]
+        values = filter.model_dump()
+        start: date | None = values.get(self.from_field)
+        end: date | None = values.get(self.to_field)
+        return [
+            f"{month:%Y-%m}"
+            for month in _months(self.first_month, today)
+            if (start is None or start <= month) and (end is None or end >= _next_month(month) - timedelta(days=1))
+        ]
 
 
-def next_month(month: datetime) -> datetime:
-    """The first instant of the month after the one that begins at `month`."""
+Partitions = PrisonByMonth | ByMonth
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time())
+
+
+def _next_month(month: date) -> date:
     return month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)
 
 
-Partitions = PrisonByMonth
+def _months(first: str, today: date) -> list[date]:
+    months: list[date] = []
+    month = date.fromisoformat(f"{first}-01")
+    while month <= today:
+        months.append(month)
+        month = _next_month(month)
+    return months
+
+
+def _not_before(first_month: str, month: str, key: str) -> None:
+    if month < first_month:
+        raise PartitionError(f"{key!r} is not a partition: the first month is {first_month}")
+
+
+def _restricts_only(filter: BaseModel, fields: set[str]) -> bool:
+    """Whether every other field of a filter stands at its default: a narrower run covers no partition whole."""
+    plain = type(filter).model_construct().model_dump()
+    return all(value == plain.get(name) for name, value in filter.model_dump().items() if name not in fields)

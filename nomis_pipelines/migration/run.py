@@ -276,10 +276,14 @@ class MigrationRun:
         except Conflict as conflict:
             if conflict.existing is None:
                 return False
+            existing = str(conflict.existing.get(self.migration.dps_id_field))
+            if existing == item.dps_id:
+                # Our own pair under another label: called a duplicate, DPS's only record would be deleted as surplus.
+                return await self._mapped(page, item)
             await self.ledger.duplicate(
                 item.key,
                 dps_id=str(item.dps_id),
-                existing_dps_id=str(conflict.existing.get(self.migration.dps_id_field)),
+                existing_dps_id=existing,
                 details={"existing": conflict.existing},
             )
             self._count(page, Outcome.DUPLICATE)
@@ -290,6 +294,9 @@ class MigrationRun:
         except ServiceError as error:
             log.warning("mapping of %s %s: %s", item.key.entity, item.key.nomis_key, error)
             return False
+        return await self._mapped(page, item)
+
+    async def _mapped(self, page: Page, item: AnyItem) -> bool:
         await self.ledger.mapped(item.key)
         self._count(page, Outcome.MIGRATED)
         return True

@@ -17,6 +17,7 @@ from nomis_pipelines.migration.declaration import Item, Migration, MigrationCont
 from nomis_pipelines.migration.ids import ByPageNumber, IdPage
 from nomis_pipelines.migration.partitions import PRISON_CODE, PrisonByMonth
 
+GRID = PrisonByMonth("2010-01", "prison_ids", "from_date_time", "to_date_time")
 VisitItem = Item[int, VisitRecord, MigrateVisitRequest]
 
 
@@ -67,7 +68,7 @@ class VisitsMigration(Migration[int, VisitRecord, MigrateVisitRequest]):
     telemetry_name = "visits"
     filter = VisitsFilter
     ids = ByPageNumber(visit_ids)
-    partitions = PrisonByMonth("2010-01", "prison_ids", "from_date_time", "to_date_time")
+    partitions = GRID
     services = ("nomis", "mapping", "visits")
     write_service = "visits"
     mapping_path = "/mapping/visits"
@@ -118,7 +119,7 @@ class VisitsMigration(Migration[int, VisitRecord, MigrateVisitRequest]):
         await self.mappings.post("/mapping/visits", mapping, idempotent=True)
 
     def partition_of(self, record: VisitRecord) -> str | None:
-        return self.partitions.key(record.visit.prison_id, record.visit.when_created)
+        return GRID.key(record.visit.prison_id, record.visit.when_created)
 
     def on_started(self, estimated: int, filter: BaseModel) -> None:
         """The 2024 README's name, which wrote a blank where a date was not set."""
