@@ -1,7 +1,10 @@
 """Every domain, one folder each. A new one is a folder and a line here."""
 
+from collections.abc import Sequence
+
 from nomis_pipelines.domains.declaration import Domain
 from nomis_pipelines.domains.visits import VISITS
+from nomis_pipelines.synchronisation import Synchronisation
 
 DOMAINS: tuple[Domain, ...] = (VISITS,)
 
@@ -16,3 +19,21 @@ def domain(name: str) -> Domain:
         if candidate.name == name.replace("-", "_"):
             return candidate
     raise UnknownDomain(f"{name!r} is not a domain; there are: {', '.join(d.name for d in DOMAINS)}")
+
+
+def consumers_of(wanted: Domain, domains: Sequence[Domain] = DOMAINS) -> dict[str, tuple[type[Synchronisation], ...]]:
+    """Queue id -> the handler classes, of all domains, that its consumer serves, for the queues `wanted` consumes.
+
+    A queue may carry messages for several domains; it is consumed by the first domain that names it as its own queue,
+    else by the first that handles anything on it.
+    """
+    owners: dict[str, Domain] = {}
+    for first_only in (True, False):
+        for candidate in domains:
+            for queue in candidate.queues[:1] if first_only else candidate.queues:
+                owners.setdefault(queue, candidate)
+    return {
+        queue: tuple(declared for other in domains for declared in other.synchronisation if declared.queue == queue)
+        for queue in wanted.queues
+        if owners[queue] is wanted
+    }
