@@ -110,9 +110,14 @@ class MigrationRun:
         return page
 
     async def read_ids(self, page: Page, ids: list[Any]) -> None:
-        """Fill a page with the records of `ids` that are not mapped yet."""
-        items = [Item[Any, Any, Any](id=id, key=self.migration.record_key(self.migration.key(id))) for id in ids]
+        """Fill a page with the records of `ids` that are not mapped yet.
+
+        An id listed twice (a page shifts while NOMIS changes) is one record: side by side they would look like two.
+        """
+        keys = {self.migration.key(id): id for id in ids}
+        items = [Item[Any, Any, Any](id=id, key=self.migration.record_key(key)) for key, id in keys.items()]
         page.tally.listed = len(items)
+        self.tally.listed += len(items)
         earlier = await self.ledger.lookup(self.migration.name, [item.key.nomis_key for item in items])
 
         async def read(item: AnyItem) -> None:
@@ -259,7 +264,7 @@ class MigrationRun:
 
     async def _not_granted(self, page: Page, item: AnyItem, claim: Claim) -> bool:
         if claim.outcome is ClaimOutcome.WRITTEN:
-            item.dps_id, item.mapping = claim.dps_id, claim.mapping
+            item.resumed, item.dps_id, item.mapping = True, claim.dps_id, claim.mapping
             return True
         outcome = {
             ClaimOutcome.SETTLED: Outcome.SKIPPED,
@@ -369,15 +374,15 @@ class MigrationRun:
 
 def reason_of(error: Exception) -> str:
     """A short code for why a record failed: the service and its status, or the kind of error."""
-    if isinstance(error, ServiceError):
-        words: dict[type[ServiceError], str] = {
-            Unavailable: "unavailable",
-            OutcomeUnknown: "outcome-unknown",
-            InvalidAnswer: "invalid-answer",
-        }
-        kind = words.get(type(error), "error") if error.status is None else error.status
-        return f"{error.service}-{kind}"
-    return f"error-{type(error).__name__}"
+    match error:
+        case OutcomeUnknown():
+            return f"{error.service}-outcome-unknown"
+        case InvalidAnswer():  # its status is a good one
+            return f"{error.service}-invalid-answer"
+        case ServiceError():
+            return f"{error.service}-{error.status or 'unavailable'}"
+        case _:
+            return f"error-{type(error).__name__}"
 
 
 def describe(error: Exception) -> Mapping[str, Any]:
@@ -385,6 +390,8 @@ def describe(error: Exception) -> Mapping[str, Any]:
     if not isinstance(error, ServiceError):
         return {"error": type(error).__name__, "at": _place(error)}
     details: dict[str, Any] = {"service": error.service, "method": error.method, "path": error.template}
+    if error.reason:
+        details["problem"] = error.reason
     if isinstance(error, RefusedByService | Unavailable) and error.redacted_body:
         details["body"] = error.redacted_body
     return details

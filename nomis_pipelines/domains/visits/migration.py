@@ -1,6 +1,7 @@
 """The migration of visits, step by step as the visits card, section 5 has it."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, ClassVar, Literal
@@ -12,13 +13,15 @@ from nomis_pipelines.contracts.nomis_mapping_service import VisitMapping, VisitR
 from nomis_pipelines.contracts.nomis_prisoner import Visit, VisitIdPage
 from nomis_pipelines.contracts.visit_scheduler import MigrateVisitRequest
 from nomis_pipelines.domains.visits.transform import VisitRecord, needs_room, transform
-from nomis_pipelines.http import Conflict, Rejected as RefusedByService, ServiceClient
+from nomis_pipelines.http import Conflict, InvalidAnswer, Rejected as RefusedByService, ServiceClient
 from nomis_pipelines.migration.declaration import Item, Migration, MigrationContext, Rejected
 from nomis_pipelines.migration.ids import ByPageNumber, IdPage
 from nomis_pipelines.migration.partitions import PRISON_CODE, PrisonByMonth
 
 GRID = PrisonByMonth("2010-01", "prison_ids", "from_date_time", "to_date_time")
 VisitItem = Item[int, VisitRecord, MigrateVisitRequest]
+REFERENCE = re.compile(r"[\w.:-]{1,40}", re.ASCII)
+"""A visit reference, as far as the mapping service takes it (visits card, section 2)."""
 
 
 class VisitsFilter(BaseModel):
@@ -110,6 +113,9 @@ class VisitsMigration(Migration[int, VisitRecord, MigrateVisitRequest]):
             raise
         if not reference:
             raise Rejected(self.rejected_by_dps, status=None)
+        if not REFERENCE.fullmatch(reference):
+            # a web page, say: taken for a reference, it would be mapped and the visit's own never be known
+            raise InvalidAnswer("visits", "POST", "/migrate-visits", reason="body: not a visit reference")
         return reference
 
     def mapping(self, id: int, dps_id: str) -> dict[str, Any]:
