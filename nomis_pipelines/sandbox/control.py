@@ -1,6 +1,8 @@
 """A sandbox from the outside: start one in another process, steer it, stop it."""
 
 import contextlib
+import http.client
+import json
 import os
 import signal
 import subprocess
@@ -10,8 +12,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-
-import httpx
+from urllib.parse import urlencode
 
 from nomis_pipelines.sandbox.state import SandboxError, SandboxOptions, StateDirectory
 
@@ -23,11 +24,6 @@ class SandboxAdmin:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._client = httpx.Client(base_url=url, timeout=120, trust_env=False)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
 
     def status(self) -> dict[str, Any]:
         """What runs there."""
@@ -109,23 +105,28 @@ class SandboxAdmin:
 
     def token(self, client: str = "operator", username: str | None = None, seconds: int = 1200) -> str:
         """A token for one of the clients, or for a person using it."""
-        query: dict[str, str | int] = {"client": client, "seconds": seconds}
-        if username:
-            query["username"] = username
-        return self._send("GET", f"/token?{httpx.QueryParams(query)}").text
+        query = {"client": client, "seconds": str(seconds)} | ({"username": username} if username else {})
+        return self._send("GET", f"/token?{urlencode(query)}").decode()
 
     def _json(self, method: str, path: str, body: object = None) -> Any:
         answer = self._send(method, path, body)
-        return answer.json() if answer.content else None
+        return json.loads(answer) if answer else None
 
-    def _send(self, method: str, path: str, body: object = None) -> httpx.Response:
+    def _send(self, method: str, path: str, body: object = None) -> bytes:
+        # the standard library's client: importing httpx would cost the command line most of a second
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=120)
         try:
-            answer = self._client.request(method, path, json=body)
-        except httpx.TransportError as error:
+            content = None if body is None else json.dumps(body, default=str).encode()
+            connection.request(method, path, content, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            text = answer.read()
+        except (OSError, http.client.HTTPException) as error:
             raise SandboxError(f"the sandbox at {self.url} does not answer: {type(error).__name__}") from None
-        if answer.is_error:
-            raise SandboxError(f"the sandbox answered {answer.status_code}: {answer.text[:500]}")
-        return answer
+        finally:
+            connection.close()
+        if answer.status >= 400:
+            raise SandboxError(f"the sandbox answered {answer.status}: {text.decode()[:500]}")
+        return text
 
 
 class Sandbox:
@@ -204,9 +205,7 @@ class Sandbox:
         self._end(signal.SIGKILL)
 
     def _end(self, how: signal.Signals) -> None:
-        if self._admin is not None:
-            self._admin.close()
-            self._admin = None
+        self._admin = None
         process, self._process = self._process, None
         if process is None:
             return
@@ -247,6 +246,8 @@ def wait_until_ready(directory: StateDirectory, process: subprocess.Popen[bytes]
         time.sleep(0.02)
     process.kill()
     process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
     log = directory.log_file.read_text(errors="replace").strip()
     raise SandboxError(f"the sandbox did not start over {directory.path}; its log ends: {log[-800:]}")
 
@@ -257,15 +258,7 @@ def stop_running(directory: StateDirectory, seconds: float = 40.0) -> int:
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if directory.ready() is None and not _alive(pid):
+        if not directory.held():
             return pid
         time.sleep(0.05)
     raise SandboxError(f"process {pid} of the sandbox over {directory.path} did not end within {seconds:.0f} seconds")
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -58,7 +58,7 @@ class Status(_Fault):
     kind: Literal["status"] = "status"
     code: int = Field(ge=300, le=599)
     body: str | None = None
-    retry_after: str | None = Field(None, description="seconds, or an HTTP date")
+    retry_after: int | float | str | None = Field(None, description="seconds, or an HTTP date")
     when: Literal["before", "after"] = "before"
 
 

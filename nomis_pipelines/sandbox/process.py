@@ -152,7 +152,8 @@ def _end_orphan(data_dir: Path) -> None:
         if str(data_dir).encode() not in command:
             return
         os.kill(pid, signal.SIGINT)
-        for _ in range(500):
+        deadline = time.monotonic() + 30
+        while pid_file.exists() and time.monotonic() < deadline:  # it takes the file away when it has shut down
             os.kill(pid, 0)
             time.sleep(0.02)
 

@@ -85,7 +85,7 @@ class StateDirectory:
     def ready(self) -> dict[str, Any] | None:
         """What the running sandbox wrote; None when none is ready. A file left by a dead one is not believed."""
         file = self.path / "state.json"
-        if not file.exists() or not self._held():
+        if not file.exists() or not self.held():
             return None
         return json.loads(file.read_text())
 
@@ -124,7 +124,8 @@ class StateDirectory:
         _write(file, kept)
         return world
 
-    def _held(self) -> bool:
+    def held(self) -> bool:
+        """Whether a sandbox, ready or not, has this directory."""
         try:
             probe = os.open(self.path / "lock", os.O_RDWR)
         except FileNotFoundError:
