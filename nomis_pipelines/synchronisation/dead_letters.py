@@ -1,5 +1,6 @@
 """Dead letters of our queues: count, list, retry, purge (queue maintenance card)."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
@@ -179,10 +180,13 @@ async def _batches(queue: SqsQueue, maximum: int, visibility_seconds: int) -> As
 
 async def _move(dlq: SqsQueue, main: SqsQueue, maximum: int) -> None:
     """Send, and delete what was surely sent: a message may come twice, never not at all."""
+
+    async def move(message: SqsMessage) -> None:
+        await main.send(message.body, _sendable(message.attributes))
+        await dlq.delete([message.receipt])
+
     async for batch in _batches(dlq, maximum, _MOVE_SECONDS):
-        for message in batch:
-            await main.send(message.body, _sendable(message.attributes))
-            await dlq.delete([message.receipt])
+        await asyncio.gather(*map(move, batch))
 
 
 def _sendable(attributes: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -57,8 +57,12 @@ class FakeQueue:
         await self._call()
         self.receive_calls.append((self.now(), maximum))
         deadline = self.now() + wait_seconds
-        while not (found := self._visible(maximum)) and self.now() < deadline:
-            await asyncio.sleep(min(0.05, deadline - self.now()))
+        found = self._visible(maximum)
+        for _ in range(wait_seconds * 20):
+            if found or self.now() >= deadline:
+                break
+            await asyncio.sleep(0.05)
+            found = self._visible(maximum)
         return [self._give(stored, visibility_seconds) for stored in found]
 
     async def delete(self, receipts: Sequence[str]) -> list[BatchFailure]:

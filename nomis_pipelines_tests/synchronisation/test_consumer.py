@@ -1,4 +1,4 @@
-"""The consumer keeps order for each key, deletes only what was handled, and gives everything else back the right way."""
+"""The consumer keeps order for each key, deletes only what was handled, and gives the rest back the right way."""
 
 import asyncio
 import json
