@@ -19,7 +19,8 @@ from nomis_pipelines.ledger.session import Session
 _KEPT = frozenset({State.FAILED, State.REJECTED})
 
 # Operations of one record never meet in a group, so the parts of this statement touch different rows and all may look
-# at the same snapshot. %(owner)s is ours.
+# at the same snapshot. %(owner)s is ours. `state || ''` keeps the partial index of unfinished records out of the plan:
+# on a young table the planner takes it for cheaper than the primary key, and every record then searches all in flight.
 _APPLY = """
 WITH op AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(ops)s::json) AS
@@ -34,29 +35,29 @@ WITH op AS MATERIALIZED (
     UPDATE record SET state = 'written', dps_id = op.i, mapping = op.j, existing_dps_id = NULL, token = op.t,
         version = version + 1, updated_at = now()
     FROM op WHERE op.k = 'written' AND entity = op.e AND nomis_key = op.n
-        AND state IN ('writing', 'in_doubt') AND token = op.c
+        AND state || '' IN ('writing', 'in_doubt') AND token = op.c
     RETURNING token, version
 ), mapped AS (
     UPDATE record SET state = 'mapped', mapping = NULL, details = NULL, token = op.t, version = version + 1,
         updated_at = now()
-    FROM op WHERE op.k = 'mapped' AND entity = op.e AND nomis_key = op.n AND state = 'written'
+    FROM op WHERE op.k = 'mapped' AND entity = op.e AND nomis_key = op.n AND state || '' = 'written'
     RETURNING token, version
 ), duplicate AS (
     UPDATE record SET state = 'duplicate', dps_id = op.i, existing_dps_id = op.x, details = op.v, token = op.t,
         version = version + 1, updated_at = now()
-    FROM op WHERE op.k = 'duplicate' AND entity = op.e AND nomis_key = op.n AND state = 'written'
+    FROM op WHERE op.k = 'duplicate' AND entity = op.e AND nomis_key = op.n AND state || '' = 'written'
     RETURNING token, version
 ), doubted AS (
     UPDATE record SET state = 'in_doubt', details = op.v, token = op.t, version = version + 1, updated_at = now()
     FROM op WHERE op.k = 'in_doubt' AND entity = op.e AND nomis_key = op.n
-        AND state = 'writing' AND token = op.c
+        AND state || '' = 'writing' AND token = op.c
     RETURNING token, version
 ), ended AS (
     UPDATE record SET state = op.k, reason = op.r, status = op.s, details = op.v, token = op.t,
         migration_id = coalesce(op.m, migration_id), partition = coalesce(op.p, partition),
         version = version + 1, updated_at = now()
     FROM op WHERE op.k IN ('failed', 'rejected') AND op.c IS NOT NULL AND entity = op.e AND nomis_key = op.n
-        AND state IN ('writing', 'in_doubt') AND token = op.c
+        AND state || '' IN ('writing', 'in_doubt') AND token = op.c
     RETURNING token, version
 ), unclaimed AS (
     INSERT INTO record AS r
@@ -72,7 +73,7 @@ WITH op AS MATERIALIZED (
 ), released AS (
     UPDATE record SET state = 'failed', reason = op.r, version = version + 1, updated_at = now()
     FROM op WHERE op.k = 'released' AND entity = op.e AND nomis_key = op.n
-        AND state IN ('writing', 'in_doubt') AND token = op.c
+        AND state || '' IN ('writing', 'in_doubt') AND token = op.c
     RETURNING op.t, version
 )
 SELECT token, version FROM claimed UNION ALL SELECT token, version FROM written

@@ -89,6 +89,16 @@ class Ledger(Records, Migrations):
         """Our owner number: unique among all processes there ever were."""
         return self._session.owner
 
+    @property
+    def operations(self) -> int:
+        """Operations on records made durable so far."""
+        return self._flusher.operations
+
+    @property
+    def commits(self) -> int:
+        """Commits that this took."""
+        return self._flusher.groups
+
     async def claim(
         self,
         key: RecordKey,

@@ -69,12 +69,16 @@ def insert_progress(
 
 
 def active_owners(migration_type: str) -> Select[Any]:
-    """(migration_id, owner, migrated, failed) of the rows of a type that say they run."""
+    """(migration_id, owner, migrated, failed) of the rows of a type that say they run.
+
+    Rows of the service that went before us have no progress, so no owner and no counts.
+    """
     column = migration_progress.c
-    failed = column.failed + column.rejected + column.in_doubt
+    failed = func.coalesce(column.failed + column.rejected + column.in_doubt, 0)
+    migrated = func.coalesce(column.migrated, 0)
     return (
-        select(column.migration_id, column.owner, column.migrated, failed.label("failed"))
-        .join(migration_history, migration_history.c.migration_id == column.migration_id)
+        select(migration_history.c.migration_id, column.owner, migrated.label("migrated"), failed.label("failed"))
+        .outerjoin(migration_progress, migration_history.c.migration_id == column.migration_id)
         .where(
             migration_history.c.migration_type == migration_type,
             migration_history.c.status.in_([str(status) for status in _ACTIVE]),
@@ -101,6 +105,13 @@ def save_progress(migration_id: str, progress: Mapping[str, int]) -> Update:
         update(migration_progress)
         .values(**progress, updated_at=func.now())
         .where(migration_progress.c.migration_id == migration_id)
+    )
+
+
+def close_abandoned(migration_id: str, *, migrated: int, failed: int, now: datetime) -> Update:
+    """Close a row as FAILED if it still says it runs."""
+    return end_migration(migration_id, status=MigrationStatus.FAILED, migrated=migrated, failed=failed, now=now).where(
+        migration_history.c.status.in_([str(status) for status in _ACTIVE])
     )
 
 

@@ -37,11 +37,12 @@ class Migrations:
         rows = await self._store.rows(queries.active_owners(migration_type))
         alive = await self.alive({row.owner for row in rows if row.owner is not None})
         dead = [row for row in rows if row.owner not in alive]
+        closed: list[str] = []
         for row in dead:
-            await self.end_migration(
-                row.migration_id, status=MigrationStatus.FAILED, migrated=row.migrated, failed=row.failed, now=now
-            )
-        return [row.migration_id for row in dead]
+            statement = queries.close_abandoned(row.migration_id, migrated=row.migrated, failed=row.failed, now=now)
+            if await self._store.change(statement, repeat=True):
+                closed.append(row.migration_id)
+        return closed
 
     async def latest_progress(
         self, domain: str, *, partition: str | None = None, run_id: str | None = None
