@@ -5,23 +5,35 @@ from typing import Any
 
 import dagster as dg
 
-from nomis_pipelines.domains import DOMAINS
+from nomis_pipelines.domains import DOMAINS, consumers_of
 from nomis_pipelines.domains.declaration import Domain
-from nomis_pipelines.migration.assets import PAGE_IO_MANAGER, build_migration, retry_mappings_job
+from nomis_pipelines.maintenance import build_jobs, build_schedules
+from nomis_pipelines.migration.assets import PAGE_IO_MANAGER, asset_key, build_migration
 from nomis_pipelines.migration.grid import prisons_sensor
-from nomis_pipelines.resources import MigrationEngineResource, forgetting_io_manager
+from nomis_pipelines.resources import MigrationEngineResource, PlatformResource, forgetting_io_manager
+from nomis_pipelines.synchronisation.jobs import build_synchronisation
 
 
 def build_definitions(domains: Sequence[Domain] = DOMAINS) -> dg.Definitions:
     """The code location for `domains`."""
     migrations = [build_migration(domain.migration) for domain in domains]
-    jobs: list[Any] = [job for built in migrations for job in built.jobs]
-    resources: dict[str, Any] = {"migrations": MigrationEngineResource(), PAGE_IO_MANAGER: forgetting_io_manager}
+    synchronisations = [
+        build_synchronisation(domain.name, consumers_of(domain, domains), domain.repairs, asset_key(domain.migration))
+        for domain in domains
+    ]
+    jobs: list[Any] = [job for built in (*migrations, *synchronisations) for job in built.jobs]
+    jobs += build_jobs(domains)
+    resources: dict[str, Any] = {
+        "migrations": MigrationEngineResource(),
+        "platform": PlatformResource(),
+        PAGE_IO_MANAGER: forgetting_io_manager,
+    }
     return dg.Definitions(
         assets=[built.asset for built in migrations],
         asset_checks=[check for built in migrations for check in built.checks],
-        jobs=[*jobs, retry_mappings_job([domain.migration for domain in domains])],
-        sensors=[prisons_sensor()],
+        jobs=jobs,
+        sensors=[prisons_sensor(), *(sensor for built in synchronisations for sensor in built.sensors)],
+        schedules=build_schedules(domains, jobs),
         resources=resources,
         # here, not on the jobs: a backfill started in the UI runs in Dagster's own job
         executor=dg.in_process_executor,

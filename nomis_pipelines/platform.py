@@ -1,7 +1,7 @@
 """The connections of one process or run: HTTP clients, ledger, telemetry and audit, opened and closed together."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Self
@@ -27,15 +27,13 @@ class Platform:
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncGenerator[Self]:
         """Connect, and close everything at the end. Raises `LedgerUnavailable` or `SchemaOutOfDate`."""
-        ledger = await Ledger.open(settings.database_url, commit_milliseconds=settings.commit_milliseconds)
-        telemetry = build_telemetry(settings)
-        clients = HttpClients(settings)
-        try:
+        async with AsyncExitStack() as stack:
+            telemetry = build_telemetry(settings)
+            stack.callback(telemetry.close)
+            ledger = await Ledger.open(settings.database_url, commit_milliseconds=settings.commit_milliseconds)
+            stack.push_async_callback(ledger.aclose)
+            clients = await stack.enter_async_context(HttpClients(settings))
             yield cls(settings=settings, clients=clients, ledger=ledger, telemetry=telemetry, audit=Audit(settings))
-        finally:
-            await clients.aclose()
-            await ledger.aclose()
-            telemetry.close()
 
     def today(self) -> date:
         """The day in Europe/London, or the one that `NOMIS_PIPELINES_TODAY` sets."""

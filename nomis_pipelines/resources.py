@@ -14,6 +14,15 @@ from nomis_pipelines.platform import Platform
 from nomis_pipelines.settings import load_settings
 
 
+class PlatformResource(dg.ConfigurableResource[Platform]):
+    """Opens the platform on the run's event loop and closes it at the run's end."""
+
+    @asynccontextmanager
+    async def yield_for_execution(self, context: dg.InitResourceContext) -> AsyncGenerator[Platform]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        async with Platform.open(load_settings()) as platform:
+            yield platform
+
+
 class MigrationEngineResource(dg.ConfigurableResource[MigrationEngine]):
     """Opens the platform on the run's event loop, and closes it and the migration's history row at the run's end."""
 

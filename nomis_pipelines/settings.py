@@ -217,9 +217,8 @@ class Settings(BaseSettings):
     consumer_idle_seconds: Seconds = 120.0
     consumer_max_age_seconds: Seconds = 3600.0
     visibility_seconds: int = Field(30, ge=2, le=43_200)
-    retry_mappings_enabled: bool = False
-    retry_failed_enabled: bool = False
-    retry_dead_letters_enabled: bool = False
+    retry_mappings_enabled: bool = True
+    retry_failed_enabled: bool = True
 
     alert_webhook_url: SecretStr | None = None
     ui_url: str = "http://localhost:3000"

@@ -17,7 +17,10 @@ FOLDERS = {
     "synchronisation",
 }  # fmt: skip
 NOT_YET = {"api"}  # may be absent
-MODULES = {"__init__.py", "__main__.py", "definitions.py", "platform.py", "resources.py", "settings.py"}
+MODULES = {
+    "__init__.py", "__main__.py", "definitions.py", "maintenance.py", "markdown.py", "platform.py", "resources.py",
+    "settings.py", "signals.py",
+}  # fmt: skip
 WITHOUT_A_PACKAGE = {"e2e"}
 
 

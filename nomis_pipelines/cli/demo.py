@@ -1,4 +1,4 @@
-"""`make run` and `make dev`: a partition migrated on the sandbox by Dagster's own command, and the UI on the sandbox."""
+"""`make run` and `make dev`: a partition migrated on the sandbox by Dagster itself, and the UI on the sandbox."""
 
 import os
 import signal

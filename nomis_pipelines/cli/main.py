@@ -14,7 +14,9 @@ COMMANDS = {
     "db": ("nomis_pipelines.cli.db", "The ledger's schema."),
     "demo": ("nomis_pipelines.cli.demo", "A migration or the UI on the sandbox: make run, make dev."),
     "migrate": ("nomis_pipelines.cli.migrate", "Migrate a domain by a filter, in this process."),
+    "queues": ("nomis_pipelines.cli.queues", "Event queues and their dead letters: list, peek, retry, purge."),
     "sandbox": ("nomis_pipelines.cli.sandbox", "A small world to run against."),
+    "synchronise": ("nomis_pipelines.cli.synchronise", "Handle a domain's events here, without Dagster."),
 }  # fmt: skip
 
 

@@ -15,8 +15,8 @@ class Domain:
     """One kind of entity that moves from NOMIS to DPS.
 
     `title` is how people call it. `synchronisation` are the classes that handle its messages, the domain's own queue
-    first. `delete_surplus` removes the surplus DPS record of a duplicate by its DPS id, where DPS has a way to (a record
-    that is gone already counts as removed).
+    first. `delete_surplus` removes the surplus DPS record of a duplicate by its DPS id, where DPS has a way to; one
+    that is gone already counts as removed.
     """
 
     name: str

@@ -194,31 +194,6 @@ def _retry_failed_job(migration: AnyMigration) -> dg.JobDefinition:
     return retry_job
 
 
-def retry_mappings_job(migrations_declared: Sequence[AnyMigration]) -> dg.JobDefinition:
-    """The job that records, for every domain, the mappings of what is written and not mapped."""
-
-    @dg.op(name="retry_mappings_of_all_domains")
-    async def retry(context: dg.OpExecutionContext, migrations: dg.ResourceParam[MigrationEngine]) -> None:
-        """Record the pairs that the mapping service refused earlier."""
-        total = Tally()
-        with migrations.stop.on_signals():
-            for migration in migrations_declared:
-                tally = await migrations.retry_mappings(migration)
-                context.log.info(
-                    f"{migration.name}: {tally.migrated} mappings recorded, {tally.unmapped} refused again"
-                )
-                total += tally
-        context.add_output_metadata(tally_metadata(total))
-        if migrations.stop.requested:
-            raise dg.DagsterExecutionInterruptedError
-
-    @dg.job(name="retry_mappings", description="Record the mappings of what is written to DPS and not mapped yet.")
-    def retry_mappings() -> None:
-        retry.alias("retry")()
-
-    return retry_mappings
-
-
 def asset_key(migration: AnyMigration) -> dg.AssetKey:
     """Where a domain's DPS records stand in the asset graph."""
     return dg.AssetKey(["dps", migration.name])

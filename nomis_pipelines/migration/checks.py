@@ -7,11 +7,11 @@ from typing import Any
 import dagster as dg
 
 from nomis_pipelines.ledger import State
+from nomis_pipelines.markdown import as_markdown
 from nomis_pipelines.migration import verdicts
 from nomis_pipelines.migration.declaration import Migration
 from nomis_pipelines.migration.engine import MigrationEngine
 from nomis_pipelines.migration.filters import filter_query
-from nomis_pipelines.migration.report import as_markdown
 from nomis_pipelines.migration.verdicts import Verdict
 from nomis_pipelines.platform import Platform
 

@@ -175,8 +175,13 @@ class Migration(ABC, Generic[Id, Record, Request]):
 
 
 def minutes_since(migration_id: str, now: datetime) -> int:
-    """Whole minutes from a migration id, read as a local time, to `now` (platform card, section 6.1)."""
+    """Whole minutes from a migration id, read as a local time, to `now` (platform card, section 6.1).
+
+    0 for the empty id, under which records that no migration wrote are retried.
+    """
     from zoneinfo import ZoneInfo
 
+    if not migration_id:
+        return 0
     local = now.astimezone(ZoneInfo("Europe/London")).replace(tzinfo=None)
     return max(0, int((local - datetime.fromisoformat(migration_id)).total_seconds() // 60))

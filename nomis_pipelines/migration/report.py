@@ -1,10 +1,10 @@
 """The counts of a run as people see them: a sentence for the log, metadata for Dagster, a row for the CLI."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
+from nomis_pipelines.markdown import as_markdown
 from nomis_pipelines.migration.run import MigrationRun
 from nomis_pipelines.migration.tally import Tally
 from nomis_pipelines.settings import Settings
@@ -17,13 +17,6 @@ def sentence(tally: Tally, estimated: int, seconds: float) -> str:
     ]
     rate = tally.processed / seconds if seconds > 0 else 0.0
     return f"{tally.processed} of {estimated} done ({', '.join(parts) or 'nothing yet'}), {rate:.0f} a second"
-
-
-def as_markdown(rows: Sequence[Mapping[str, object]]) -> str:
-    """Rows of the same columns as a Markdown table."""
-    import pandas as pd
-
-    return pd.DataFrame.from_records([dict(row) for row in rows]).to_markdown(index=False) or ""
 
 
 def tally_metadata(tally: Tally) -> dict[str, Any]:

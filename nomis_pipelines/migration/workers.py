@@ -2,11 +2,11 @@
 
 import asyncio
 import signal
-import threading
-from collections.abc import Awaitable, Callable, Generator, Iterable
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import TypeVar
+
+from nomis_pipelines.signals import on_signals
 
 T = TypeVar("T")
 
@@ -27,23 +27,14 @@ class StopRequest:
         """Whether somebody asked."""
         return self.reason is not None
 
-    @contextmanager
-    def on_signals(self) -> Generator[None]:
+    def on_signals(self) -> AbstractContextManager[None]:
         """While inside, SIGINT and SIGTERM ask for the stop instead of raising in the middle of a write."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
 
-        def handler(number: int, frame: FrameType | None) -> None:
+        def ask(number: signal.Signals) -> None:
             self.by_signal = True
-            self.request(signal.Signals(number).name)
+            self.request(number.name)
 
-        before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, previous in before.items():
-                signal.signal(number, previous)
+        return on_signals(ask)
 
 
 async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, limit: int, stop: StopRequest) -> None:

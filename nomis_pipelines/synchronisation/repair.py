@@ -1,4 +1,4 @@
-"""Repairs: work that an operator asks for by hand, declared once for job, API endpoint and command (platform card, 3.7)."""
+"""Repairs: work that an operator asks for by hand, declared once for job and API endpoint (platform card, 3.7)."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
