@@ -5,9 +5,10 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,8 @@ async def _start(
             queues = sqs.EmbeddedSqs(port=_if_free(ports.get("sqs", 0)), log_file=directory.path / "sqs.log")
             stack.callback(queues.stop)
             children.append(group.create_task(asyncio.to_thread(_start_sqs, queues)))
+    if options.postgres:
+        stack.enter_context(_ended_with_us(directory.path / "postgres"))
     environment = _service_environment(server.ports) | _dagster_environment(directory.path)
     for child in children:
         environment |= child.result()
@@ -139,6 +142,16 @@ def _start_postgres(database: EmbeddedPostgres) -> Mapping[str, str]:
         # Dagster's own storage speaks through psycopg2, SQLAlchemy's default for this scheme
         "NOMIS_PIPELINES_DAGSTER_DATABASE_URL": database.url(DAGSTER_DATABASE).replace("+psycopg", ""),
     }
+
+
+@contextlib.contextmanager
+def _ended_with_us(data_dir: Path) -> Generator[None]:
+    """Have PostgreSQL shut down should this process be killed: a shell waits for the end of a pipe that we hold."""
+    server = (data_dir / "postmaster.pid").read_text().split()[0]
+    command = ["/bin/sh", "-c", 'read -r line; kill -INT "$0"', server]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watch:  # noqa: S603
+        yield
+        watch.kill()
 
 
 def _end_orphan(data_dir: Path) -> None:

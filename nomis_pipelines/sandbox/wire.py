@@ -5,6 +5,7 @@ second on one core, so a request without a fault is read, worked on and answered
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from typing import cast
@@ -15,6 +16,8 @@ from nomis_pipelines.sandbox.answers import FORBIDDEN, UNAUTHORISED, Answer, Ref
 from nomis_pipelines.sandbox.faults import ActiveFault, strikes
 from nomis_pipelines.sandbox.routing import Request, Route, Router
 from nomis_pipelines.sandbox.tokens import TokenVerifier
+
+_logger = logging.getLogger(__name__)
 
 MAX_BODY = 10 * 1024 * 1024
 
@@ -60,6 +63,10 @@ class Service:
             return route.handler(request)
         except Refusal as refusal:
             return refusal.answer
+        except Exception:
+            # a fault of the sandbox itself: say so where its owner looks, and answer as a real service would
+            _logger.exception("%s %s %s failed", self.name, route.method, route.template)
+            return error(500, "Unexpected error", "see the sandbox's log")
 
     async def listen(self, host: str, port: int) -> None:
         """Open the port; with port 0 a free one is taken and kept in `port`."""

@@ -142,7 +142,7 @@ def test_the_default_world_has_everything_the_visits_card_knows() -> None:
     assert statuses == {*PAST_STATUSES, UNKNOWN_STATUS}
     assert set(outcomes) == {*KNOWN_OUTCOMES, UNKNOWN_OUTCOME, None}
     unknown = outcomes[UNKNOWN_OUTCOME] + sum(visit["visitStatus"]["code"] == UNKNOWN_STATUS for visit in visits)
-    assert 10 <= unknown <= 150
+    assert 60 <= unknown <= 160
     for name in ("agencyInternalLocation", "leadVisitor", "commentText", "visitorConcernText", "modifyUserId"):
         assert 0 < sum(name in visit for visit in visits) < len(visits), name
     starts = [datetime.fromisoformat(visit["startDateTime"]) for visit in visits]

@@ -145,15 +145,15 @@ def test_a_killed_sandbox_leaves_no_child_and_can_be_started_again(folder: Path)
     answers = [migrate(sandbox, number) for number in range(1, 20)]
     references = [answer for answer in answers if len(answer) == 11]  # one or other is refused as too far ahead
     time.sleep(0.2)
-    moto = [pid for pid in children(sandbox.pid) if b"sandbox.sqs" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    processes = children(sandbox.pid)
+    assert len(processes) == 3  # PostgreSQL, moto and the shell that ends PostgreSQL
     sandbox.kill()
-    assert all(gone(pid) for pid in moto)
+    assert all(gone(pid) for pid in processes)
     with pytest.raises(SandboxError, match="no sandbox is running"):
         StateDirectory(folder).read()
     with sandbox:
         assert sandbox.admin.agreement()["visits"]["dps_records"] == len(references)
         processes = children(sandbox.pid)
-        assert len(processes) == 2
     assert all(gone(pid) for pid in processes)
 
 

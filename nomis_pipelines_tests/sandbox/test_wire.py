@@ -67,6 +67,17 @@ async def test_what_is_not_http_is_400_and_the_end_of_the_connection(running: Ru
     writer.close()
 
 
+async def test_a_fault_of_the_sandbox_itself_is_500_and_in_its_log(
+    running: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.setattr(running.server.stores.nomis_visits, "get", broken)
+    assert (await running.call("nomis", "GET", "/visits/1")).status_code == 500
+    assert "/visits/{visitId} failed" in caplog.text
+
+
 async def test_a_connection_dropped_before_the_work_leaves_nothing_behind(running: Running) -> None:
     await running.fault("drop_before", "visits", method="POST", path="/migrate-visits", limit=1)
     with pytest.raises(httpx.TransportError):

@@ -33,8 +33,8 @@ OUTCOMES = {
 }  # fmt: skip
 KNOWN_OUTCOMES = tuple(code for code in OUTCOMES if code != "LOCKDOWN")
 UNKNOWN_STATUS, UNKNOWN_OUTCOME = "TRANSF", "LOCKDOWN"  # codes that no table of the visits card knows
-UNKNOWN_IN = 1_000  # one visit in so many has one of them
-ERRONEOUS_IN = 120  # one in so many has a mistyped year
+UNKNOWN_IN = 500  # one visit in so many has one of them
+ERRONEOUS_IN = 100  # one in so many has a mistyped year
 PAST_STATUSES = ("NORM",) * 12 + ("CANC",) * 5 + ("EXP", "COMP", "SCH", "HMPOP", "OFFEND", "VISITOR", "VDE")
 FUTURE_STATUSES = ("SCH",) * 7 + ("CANC",)
 
@@ -196,7 +196,7 @@ def _room(prison: str, visit_type: str, drawn: tuple[int, ...]) -> Room | None:
 def _start(created: datetime, until: date, drawn: tuple[int, ...]) -> datetime:
     at = _STARTS[drawn[10] % len(_STARTS)]
     if drawn[11] % ERRONEOUS_IN == 0:
-        years = (2, 2, 3, 4, 10, 25)[drawn[12] % 6]
+        years = (2, 3, 10, 25)[drawn[12] % 4]
         return datetime.combine(until + timedelta(days=years * 365 + drawn[13] % 300), at)
     # most people book for the next four weeks
     days = 1 + drawn[12] % 28 if drawn[13] % 4 else 1 + drawn[12] % 60
