@@ -14,6 +14,7 @@ from nomis_pipelines.migration.declaration import Migration
 from nomis_pipelines.migration.engine import MigrationEngine
 from nomis_pipelines.migration.filters import run_filter
 from nomis_pipelines.migration.grid import dagster_partitions, require_known_prison
+from nomis_pipelines.migration.partitions import PRISONS_SET
 from nomis_pipelines.migration.report import as_metadata, sentence, tally_metadata
 from nomis_pipelines.migration.run import MigrationRun
 from nomis_pipelines.migration.tally import Tally
@@ -136,7 +137,8 @@ def _finish_op(migration: AnyMigration) -> Any:
             _end_as_cancelled(context, run)
         context.add_output_metadata(as_metadata(run, migrations.platform.settings, context.run_id))
         if not context.has_partition_key:
-            for key in migration.partitions.covered(run.filter, migrations.platform.today()):
+            prisons = context.instance.get_dynamic_partitions(PRISONS_SET)
+            for key in migration.partitions.covered(run.filter, migrations.platform.today(), prisons):
                 context.log_event(
                     dg.AssetMaterialization(
                         asset_key=asset_key(migration), partition=key, metadata={"migration_id": run.migration_id}

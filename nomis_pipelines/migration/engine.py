@@ -1,13 +1,14 @@
 """Starts migrations and takes up again what an earlier one left: failed records, and mappings not yet recorded."""
 
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-from nomis_pipelines.ledger import Record, RecordKey, State
+from nomis_pipelines.ledger import LedgerUnavailable, Record, RecordKey, State
 from nomis_pipelines.migration.declaration import Item, Migration, MigrationContext
 from nomis_pipelines.migration.filters import filter_json, filter_query
 from nomis_pipelines.migration.ids import PageSpec
@@ -15,6 +16,8 @@ from nomis_pipelines.migration.run import MigrationRun, Page
 from nomis_pipelines.migration.tally import Tally
 from nomis_pipelines.migration.workers import StopRequest
 from nomis_pipelines.platform import Platform
+
+log = logging.getLogger(__name__)
 
 AnyMigration = type[Migration[Any, Any, Any]]
 RETRY_BATCH = 1000
@@ -74,9 +77,17 @@ class MigrationEngine:
         return self._run
 
     async def close_left_open(self) -> None:
-        """Close the history row of a migration that ended before its finish."""
-        if self._run is not None and not self._run.closed:
+        """Close the history row of a migration that ended before its finish.
+
+        While the ledger is away that is left to the next start of the domain, so that the run's own error is the one
+        that is shown.
+        """
+        if self._run is None or self._run.closed:
+            return
+        try:
             await self._run.close("FAILED" if self._run.failed else "CANCELLED", self.platform.now())
+        except LedgerUnavailable as error:
+            log.warning("migration %s stays open in the history for now: %s", self._run.migration_id, error)
 
     async def retry_failed(self, migration_class: AnyMigration, *, states: Sequence[State]) -> Tally:
         """Migrate again the records in `states` that nobody dismissed, each under the migration it belongs to."""

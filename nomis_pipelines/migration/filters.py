@@ -22,6 +22,7 @@ def run_filter(
     """
     model = migration.filter
     known = {field.alias or name: name for name, field in model.model_fields.items()}
+    spelt = {name: alias for alias, name in known.items()}
     unknown = sorted(set(values) - set(known) - set(known.values()))
     if unknown:
         raise FilterError(f"filter of {migration.name}: {', '.join(unknown)} unknown; there are {', '.join(known)}")
@@ -33,13 +34,14 @@ def run_filter(
             raise FilterError(f"partition of {migration.name}: {error}") from None
         twice = sorted(set(fixed) & set(merged))
         if twice:
-            raise FilterError(f"filter of {migration.name}: the partition {partition} already sets {', '.join(twice)}")
+            names = ", ".join(spelt[name] for name in twice)
+            raise FilterError(f"filter of {migration.name}: the partition {partition} already sets {names}")
         merged |= fixed
     try:
         return model.model_validate(merged)
     except ValidationError as error:
         problems = [
-            f"{'.'.join(str(part) for part in problem['loc']) or 'filter'}: {problem['msg']}"
+            f"{'.'.join(spelt.get(str(part), str(part)) for part in problem['loc']) or 'filter'}: {problem['msg']}"
             for problem in error.errors(include_input=False, include_url=False)
         ]
         raise FilterError(f"filter of {migration.name}: {'; '.join(problems)}") from None

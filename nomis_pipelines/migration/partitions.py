@@ -1,6 +1,7 @@
 """How a domain's records are cut into partitions: plain descriptions, made into Dagster's in `assets.py`."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -54,15 +55,16 @@ class PrisonByMonth:
         month = f"{when:%Y-%m}"
         return f"{prison}|{month}" if PRISON_CODE.fullmatch(prison) and month >= self.first_month else None
 
-    def covered(self, filter: BaseModel, today: date) -> list[str]:
-        """The partitions that a filter covers whole: named prisons, every month up to today's that lies inside.
+    def covered(self, filter: BaseModel, today: date, prisons: Sequence[str] = ()) -> list[str]:
+        """The partitions that a filter covers whole: its prisons, every month up to today's that lies inside.
 
-        A filter that also restricts anything else but prison and time covers none.
+        A filter that names no prison covers all there are: `prisons`. One that also restricts anything else but prison
+        and time covers none.
         """
         if not _restricts_only(filter, {self.prison_field, self.from_field, self.to_field}):
             return []
         values = filter.model_dump()
-        prisons: list[str] = values.get(self.prison_field) or []
+        prisons = values.get(self.prison_field) or prisons
         start: datetime | None = values.get(self.from_field)
         end: datetime | None = values.get(self.to_field)
         months = [
@@ -96,8 +98,8 @@ class ByMonth:
         """None: these partitions know no prison."""
         return None
 
-    def covered(self, filter: BaseModel, today: date) -> list[str]:
-        """The months that a filter covers whole, up to today's."""
+    def covered(self, filter: BaseModel, today: date, prisons: Sequence[str] = ()) -> list[str]:
+        """The months that a filter covers whole, up to today's; there are no `prisons`."""
         if not _restricts_only(filter, {self.from_field, self.to_field}):
             return []
         values = filter.model_dump()

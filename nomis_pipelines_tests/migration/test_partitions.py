@@ -1,0 +1,113 @@
+"""Promise: partitions tile the records without a gap, and a run reports those that its filter covered whole, only."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from nomis_pipelines.domains.visits import VISITS
+from nomis_pipelines.domains.visits.migration import VisitsFilter
+from nomis_pipelines.migration.partitions import ByMonth, PartitionError, PrisonByMonth
+
+TODAY = date(2026, 3, 10)
+GRID = PrisonByMonth("2024-01", "prison_ids", "from_date_time", "to_date_time")
+moments = st.datetimes(datetime(2010, 1, 1), datetime(2040, 1, 1))
+codes = st.sampled_from(["HEI", "MDI", "BXI"])
+
+
+def covered(**values: Any) -> list[str]:
+    return GRID.covered(VisitsFilter(**values), TODAY)
+
+
+@given(moment=moments, prison=codes)
+def test_a_record_lies_in_the_window_of_its_own_partition(moment: datetime, prison: str) -> None:
+    grid = PrisonByMonth("2010-01", "prison_ids", "from_date_time", "to_date_time")
+    key = grid.key(prison, moment)
+    assert key is not None
+    window = grid.filter_values(key)
+    assert window["prison_ids"] == [prison]
+    # both ends are inclusive in NOMIS, so the ends of neighbours touch and no instant falls between them
+    assert window["from_date_time"] <= moment < window["to_date_time"]
+    assert grid.key(prison, window["to_date_time"]) != key
+    assert grid.filter_values(str(grid.key(prison, window["to_date_time"])))["from_date_time"] == window["to_date_time"]
+
+
+@pytest.mark.parametrize(("prison", "when"), [("HEI", date(2023, 12, 31)), ("he|", date(2024, 5, 1)), ("", TODAY)])
+def test_what_lies_outside_the_grid_has_no_partition(prison: str, when: date) -> None:
+    assert GRID.key(prison, when) is None
+
+
+@pytest.mark.parametrize("key", ["", "|", "HEI|", "|2024-05", "HEI|2024-00", "HEI|2024-13", "HEI|2024-05|x", "HEI|May",
+                                 "HEI|2023-12", "HEI |2024-05", "HEI|2024-05\n"])  # fmt: skip
+def test_a_key_that_names_no_partition_is_refused(key: str) -> None:
+    with pytest.raises(PartitionError, match="is not a partition"):
+        GRID.filter_values(key)
+
+
+def test_a_filter_of_exactly_one_partition_covers_it() -> None:
+    assert covered(**GRID.filter_values("HEI|2024-05")) == ["HEI|2024-05"]
+
+
+@given(prisons=st.lists(codes, max_size=3, unique=True), start=moments, days=st.floats(0, 200))
+def test_a_partition_is_covered_when_its_window_lies_inside_the_filter(
+    prisons: list[str], start: datetime, days: float
+) -> None:
+    end = start + timedelta(days=days)
+    found = covered(prison_ids=prisons, from_date_time=start, to_date_time=end)
+    for key in found:
+        window = GRID.filter_values(key)
+        assert start <= window["from_date_time"]
+        assert window["to_date_time"] <= end
+    months = [f"{year}-{month:02}" for year in range(2024, 2027) for month in range(1, 13)]
+    inside = [
+        f"{prison}|{month}"
+        for prison in prisons
+        for month in months
+        if month <= "2026-03"
+        and start <= GRID.filter_values(f"{prison}|{month}")["from_date_time"]
+        and GRID.filter_values(f"{prison}|{month}")["to_date_time"] <= end
+    ]
+    assert found == inside
+
+
+def test_an_open_filter_covers_every_month_up_to_the_running_one() -> None:
+    found = covered(prison_ids=["HEI"])
+    assert (found[0], found[-1], len(found)) == ("HEI|2024-01", "HEI|2026-03", 27)
+
+
+def test_a_filter_that_names_no_prison_covers_every_prison_of_the_grid() -> None:
+    window = {"from_date_time": datetime(2024, 5, 1), "to_date_time": datetime(2024, 6, 1)}
+    everywhere = VisitsFilter(**window)
+    assert GRID.covered(everywhere, TODAY, ["HEI", "MDI"]) == ["HEI|2024-05", "MDI|2024-05"]
+    assert GRID.covered(VisitsFilter(prison_ids=["BXI"], **window), TODAY, ["HEI", "MDI"]) == ["BXI|2024-05"]
+    assert covered(**window) == []
+
+
+@pytest.mark.parametrize(
+    "narrower", [{"visit_types": ["OFFI"]}, {"visit_types": ["SCON", "OFFI"]}, {"ignore_missing_room": True}]
+)
+def test_a_filter_that_restricts_anything_else_covers_nothing(narrower: dict[str, Any]) -> None:
+    assert covered(prison_ids=["HEI"], **narrower) == []
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [("2024-05-01T00:00:01", "2024-06-01T00:00:00"), ("2024-05-01T00:00:00", "2024-05-31T23:59:59.999")],
+)
+def test_a_month_with_a_gap_at_either_end_is_not_covered(start: str, end: str) -> None:
+    window = {"from_date_time": datetime.fromisoformat(start), "to_date_time": datetime.fromisoformat(end)}
+    assert covered(prison_ids=["HEI"], **window) == []
+
+
+def test_visits_begin_in_2010() -> None:
+    assert VISITS.migration.partitions.first_month == "2010-01"
+
+
+def test_months_alone_have_inclusive_dates_and_no_prison() -> None:
+    months = ByMonth("2024-01", "from_date", "to_date")
+    assert months.filter_values("2024-02") == {"from_date": date(2024, 2, 1), "to_date": date(2024, 2, 29)}
+    assert months.prison_of("2024-02") is None
+    for key in ("2024-2", "HEI|2024-02", "2023-12"):
+        with pytest.raises(PartitionError):
+            months.filter_values(key)
