@@ -1,16 +1,19 @@
 """`make run` and `make dev`: a partition migrated on the sandbox by Dagster itself, and the UI on the sandbox."""
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
+
+from nomis_pipelines.signals import on_signals
 
 STATE = click.option(
     "--state",
@@ -82,11 +85,97 @@ def dev(state: Path, port: int) -> None:
     with _sandbox(state) as running:
         port = _free_port(port)
         environment = {**running.environment, "NOMIS_PIPELINES_UI_URL": f"http://localhost:{port}"}
-        click.echo(f"Dagster UI: http://localhost:{port}    (Ctrl-C stops everything)", err=True)
-        children = [
-            _start([_tool("dagster"), "dev", "-w", str(_workspace()), "-h", "127.0.0.1", "-p", str(port)], environment)
-        ]
-        sys.exit(_until_interrupted(children))
+        sys.exit(_serve(_Children(state.absolute(), environment), port))
+
+
+def _serve(children: "_Children", port: int) -> int:
+    code_port = _free_port(4266)
+    workspace = children.directory / "workspace.yaml"
+    workspace.write_text(
+        f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: nomis-pipelines}}\n"
+    )
+    with children.stopping_on_signals():
+        # one code location server for both: each would load the definitions for itself
+        code = ["code-server", "start", "-h", "127.0.0.1", "-p", str(code_port), "-m", "nomis_pipelines.definitions"]
+        children.start("code-location", "dagster", *code)
+        if not children.wait_for_port(code_port):
+            return children.outcome()
+        children.start("daemon", "dagster-daemon", "run", "-w", str(workspace))
+        children.start("webserver", "dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "-w", str(workspace))
+        if children.wait_for_port(port):
+            click.echo(f"Dagster UI: http://localhost:{port}    logs: {children.directory}/dev-*.log", err=True)
+            click.echo("Ctrl-C stops everything.", err=True)
+            children.wait()
+        return children.outcome()
+
+
+class _Children:
+    """The processes of `make dev`. All of them end with ours, with whatever they started themselves."""
+
+    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+        self.directory = directory
+        self._environment = dict(environment)
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._stopping = False
+
+    @contextmanager
+    def stopping_on_signals(self) -> Generator[None]:
+        """Until the end of the block; then every child is stopped."""
+
+        def stop(_number: signal.Signals) -> None:
+            self._stopping = True
+
+        with on_signals(stop):
+            try:
+                yield
+            finally:
+                self._end()
+
+    def start(self, name: str, tool: str, *arguments: str) -> None:
+        """Start a tool of our environment, its output in a log of its own."""
+        with (self.directory / f"dev-{name}.log").open("ab") as log:
+            # a session of its own: a Ctrl-C is for us, and we stop it together with what it started
+            self._running[name] = subprocess.Popen(  # noqa: S603
+                [str(Path(sys.executable).with_name(tool)), *arguments],
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def wait_for_port(self, port: int) -> bool:
+        """Whether somebody listens on the port before a child ends or a signal comes."""
+        while self._going_on():
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return True
+        return False
+
+    def wait(self) -> None:
+        """Until a signal comes or a child ends."""
+        while self._going_on():
+            pass
+
+    def outcome(self) -> int:
+        """0 after a signal; 1 when a child ended by itself, which is told with the place of its log."""
+        for name, child in self._running.items():
+            if not self._stopping and child.poll() is not None:
+                click.echo(f"{name} ended: see {self.directory}/dev-{name}.log", err=True)
+        return 0 if self._stopping else 1
+
+    def _going_on(self) -> bool:
+        time.sleep(0.2)
+        return not self._stopping and all(child.poll() is None for child in self._running.values())
+
+    def _end(self, patience: float = 8.0) -> None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for child in self._running.values():
+                # the whole group, also after its leader has gone
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, number)
+            deadline = time.monotonic() + patience
+            while time.monotonic() < deadline and any(child.poll() is None for child in self._running.values()):
+                time.sleep(0.1)
 
 
 class _Running:
@@ -116,19 +205,7 @@ def _sandbox(state: Path) -> Generator[_Running]:
         sandbox.stop()
 
 
-def _tool(name: str) -> str:
-    return str(Path(sys.executable).with_name(name))
-
-
-def _workspace() -> Path:
-    import nomis_pipelines
-
-    return Path(nomis_pipelines.__file__).parent.parent / "workspace.yaml"
-
-
 def _free_port(first: int) -> int:
-    import socket
-
     for port in range(first, first + 50):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -138,45 +215,3 @@ def _free_port(first: int) -> int:
                 continue
             return port
     raise click.ClickException(f"no free port from {first} to {first + 49}")
-
-
-def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    # a session of its own, so that we decide when it is told to stop, and can stop what it started too
-    return subprocess.Popen(command, env=dict(environment), start_new_session=True)  # noqa: S603
-
-
-def _until_interrupted(children: Sequence[subprocess.Popen[Any]]) -> int:
-    stopping = False
-
-    def stop(_number: int, _frame: object) -> None:
-        nonlocal stopping
-        stopping = True
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    try:
-        while not stopping:
-            ended = [child.returncode for child in children if child.poll() is not None]
-            if ended:
-                return ended[0] or 1
-            time.sleep(0.2)
-    finally:
-        for child in children:
-            _end(child)
-    return 0
-
-
-def _end(child: subprocess.Popen[Any], seconds: float = 20.0) -> None:
-    for number, patience in ((signal.SIGINT, seconds), (signal.SIGTERM, seconds), (signal.SIGKILL, 5.0)):
-        try:
-            os.killpg(child.pid, number)
-            child.wait(patience)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
-    # the leader is gone; whatever it left in its group goes too
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
