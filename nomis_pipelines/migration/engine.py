@@ -90,7 +90,10 @@ class MigrationEngine:
             log.warning("migration %s stays open in the history for now: %s", self._run.migration_id, error)
 
     async def retry_failed(self, migration_class: AnyMigration, *, states: Sequence[State]) -> Tally:
-        """Migrate again the records in `states` that nobody dismissed, each under the migration it belongs to."""
+        """Migrate again the records in `states` that nobody dismissed, each under the migration it belongs to.
+
+        Those that an event made are left out: its message comes back by itself.
+        """
         total = Tally()
         after: RecordKey | None = None
         while not self.stop.requested:
@@ -101,7 +104,8 @@ class MigrationEngine:
                 break
             after = records[-1].key
             for migration_id, group in _by_migration(records).items():
-                total += await self._retry(migration_class, migration_id, group)
+                if migration_id:
+                    total += await self._retry(migration_class, migration_id, group)
         return total
 
     async def retry_mappings(self, migration_class: AnyMigration) -> Tally:
