@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from nomis_pipelines.sandbox.postgres import THROWAWAY, EmbeddedPostgres
@@ -41,9 +42,36 @@ def database_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
     postgres_server.drop_database(name)
 
 
+@pytest.fixture(scope="session")
+def clean_databases() -> list[str]:
+    """Names of databases at the newest schema that hold nothing: emptying one is ten times cheaper than making one."""
+    return []
+
+
 @pytest.fixture
-def ledger_url(postgres_server: EmbeddedPostgres, ledger_template: str) -> Iterator[str]:
-    """A fresh database at the newest schema."""
-    name = f"test_{uuid4().hex}"
-    yield postgres_server.create_database(name, template=ledger_template)
-    postgres_server.drop_database(name)
+def ledger_url(postgres_server: EmbeddedPostgres, ledger_template: str, clean_databases: list[str]) -> Iterator[str]:
+    """A database at the newest schema that holds nothing."""
+    if clean_databases:
+        name = clean_databases.pop()
+    else:
+        name = f"test_{uuid4().hex}"
+        postgres_server.create_database(name, template=ledger_template)
+    yield postgres_server.url(name)
+    try:
+        _empty(postgres_server, name)
+    except psycopg.Error:  # the test has changed the schema
+        postgres_server.drop_database(name)
+    else:
+        clean_databases.append(name)
+
+
+def _empty(server: EmbeddedPostgres, name: str) -> None:
+    with psycopg.connect(
+        host="127.0.0.1", port=server.port, user="postgres", dbname=name, autocommit=True
+    ) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        for table in ("record", "ledger_owner", "migration_progress", "migration_history"):
+            connection.execute(f"DELETE FROM {table}")
