@@ -98,7 +98,7 @@ async def bare_loop(concurrency: int = 128) -> None:
         day = date.fromisoformat(today)
         context = MigrationContext(clients=clients, telemetry=Telemetry(), migration_id="bare", today=day)
         migration = VisitsMigration(context)
-        query = filter_query(VisitsFilter(visit_types=[]))
+        query = filter_query(VisitsFilter.model_validate({"visitTypes": []}))
 
         async def one(visit_id: int) -> None:
             if await migration.find_mapping(visit_id) is not None:
