@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvloop
 
@@ -70,40 +71,42 @@ async def _start(
     options: SandboxOptions, directory: StateDirectory, stack: contextlib.AsyncExitStack
 ) -> dict[str, Any]:
     began = time.monotonic()
-    ports = directory.last_ports() | options.ports
-    server = SandboxServer(directory.world(options), directory.path)
-    await server.start(ports)
-    stack.push_async_callback(server.stop)
+    wishes = directory.last_ports() | options.ports
+    world = directory.world(options)
     children: list[asyncio.Task[Mapping[str, str]]] = []
     async with asyncio.TaskGroup() as group:
-        if options.postgres:
-            database = EmbeddedPostgres(
-                directory.path / "postgres", port=_if_free(ports.get("postgres", 0)), settings=THROWAWAY
-            )
-            stack.callback(database.stop)
-            children.append(group.create_task(asyncio.to_thread(_start_postgres, database)))
-            ports["postgres"] = 0
+        # the children first: they take seconds, the services milliseconds
         if options.sqs:
-            queues = sqs.EmbeddedSqs(port=_if_free(ports.get("sqs", 0)), log_file=directory.path / "sqs.log")
+            queues = sqs.EmbeddedSqs(port=_if_free(wishes.get("sqs", 0)), log_file=directory.path / "sqs.log")
             stack.callback(queues.stop)
             children.append(group.create_task(asyncio.to_thread(_start_sqs, queues)))
+        if options.postgres:
+            data_dir, port = directory.path / "postgres", _if_free(wishes.get("postgres", 0))
+            database = EmbeddedPostgres(data_dir, port=port, settings=THROWAWAY)
+            stack.callback(database.stop)
+            children.append(group.create_task(asyncio.to_thread(_start_postgres, database)))
+        server = SandboxServer(world, directory.path)
+        stack.push_async_callback(server.stop)
+        await server.start(wishes)
     if options.postgres:
         stack.enter_context(_ended_with_us(directory.path / "postgres"))
     environment = _service_environment(server.ports) | _dagster_environment(directory.path)
     for child in children:
         environment |= child.result()
-    all_ports: dict[str, int] = dict(server.ports)
-    for name, variable in (("postgres", "DATABASE_URL"), ("sqs", "AWS_ENDPOINT_URL_SQS")):
-        if variable in environment:
-            all_ports[name] = int(environment[variable].split(":")[-1].split("/")[0])
     return {
         "pid": os.getpid(),
         "admin": f"http://{HOST}:{server.admin.port}",
-        "ports": all_ports,
-        "world": server.world.as_json(),
+        "ports": server.ports | _child_ports(environment),
+        "world": world.as_json(),
         "seconds_to_start": round(time.monotonic() - began, 3),
         "environment": environment,
     }
+
+
+def _child_ports(environment: Mapping[str, str]) -> dict[str, int]:
+    variables = {"postgres": "DATABASE_URL", "sqs": "AWS_ENDPOINT_URL_SQS"}
+    urls = {name: environment[variable] for name, variable in variables.items() if variable in environment}
+    return {name: urlsplit(url).port or 0 for name, url in urls.items()}
 
 
 def _service_environment(ports: Mapping[str, int]) -> dict[str, str]:
