@@ -23,6 +23,9 @@ AnyMigration = type[Migration[Any, Any, Any]]
 WHO_TAG = "nomis_pipelines/who"
 PAGE_IO_MANAGER = "page_io_manager"
 
+RETRY_WHOLE = {"dagster/retry_strategy": "ALL_STEPS"}
+"""Pages live in the memory of a run: a retry from the step that failed would find none."""
+
 PRIORITY = "dagster/priority"
 """Later steps of a page go first, so that a page is worked to its end before the next is read."""
 
@@ -56,10 +59,12 @@ def build_migration(migration: AnyMigration) -> MigrationDefs:
     migrate = dg.define_asset_job(
         f"migrate_{name}",
         selection=dg.AssetSelection.assets(asset),
+        tags=RETRY_WHOLE,
         description=f"Migrate one partition of {name}. Safe to run again: what is mapped is skipped.",
     )
     by_filter = graph.to_job(
         name=f"migrate_{name}_by_filter",
+        tags=RETRY_WHOLE,
         description=f"Migrate {name} by a free filter: any prisons and times in one run.",
     )
     return MigrationDefs(
@@ -95,6 +100,8 @@ def _plan_op(migration: AnyMigration) -> Any:
         context: dg.OpExecutionContext, config: PlanConfig, migrations: dg.ResourceParam[MigrationEngine]
     ) -> Any:  # an async generator: from a list, Dagster resets a context variable in another context (1.13.27)
         """Count what NOMIS has, open the history row, and cut the work into pages."""
+        # a backfill from the asset's page runs in Dagster's own job, which has no tags of ours
+        context.instance.add_run_tags(context.run_id, RETRY_WHOLE)
         partition = str(context.partition_key) if context.has_partition_key else None
         filter = run_filter(migration, config.filter, partition)
         if partition is not None:

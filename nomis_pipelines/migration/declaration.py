@@ -57,6 +57,8 @@ class Item(Generic[Id, Record, Request]):
     request: Request | None = None
     dps_id: str | None = None
     mapping: Mapping[str, Any] | None = None
+    claimed: bool = False
+    """Ours to write, by a claim in the ledger."""
     resumed: bool = field(default=False)
     """Written by an earlier attempt: only its mapping is missing, and nothing of the record has been read."""
 

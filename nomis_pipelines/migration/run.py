@@ -8,7 +8,7 @@ is the permit given back; so a crash can leave in doubt no more records than cal
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -21,14 +21,13 @@ from nomis_pipelines.http import (
     Conflict,
     InvalidAnswer,
     OutcomeUnknown,
-    Rejected as RefusedByService,
     ServiceError,
-    Unavailable,
 )
 from nomis_pipelines.ledger import Claim, ClaimOutcome, Ledger, LedgerUnavailable, State
 from nomis_pipelines.migration.declaration import Item, Migration, Rejected, minutes_since
 from nomis_pipelines.migration.filters import filter_query
 from nomis_pipelines.migration.ids import PageSpec
+from nomis_pipelines.migration.reasons import describe, reason_of
 from nomis_pipelines.migration.tally import Outcome, Tally
 from nomis_pipelines.migration.workers import StopRequest, for_each
 
@@ -173,16 +172,13 @@ class MigrationRun:
         refused: list[AnyItem] = []
 
         async def record(item: AnyItem) -> None:
-            if await self._record(page, item):
-                self._migrated(item)
-            else:
+            if not await self._record(page, item):
                 refused.append(item)
 
         async def again(item: AnyItem) -> None:
             if not await self._record(page, item):
                 self._count(page, Outcome.UNMAPPED, "mapping-refused")
                 self.migration.on_mapping_failed(item)
-            self._migrated(item)
 
         # What is written must be recorded even when the run has been asked to stop.
         await for_each(page.items, self._guarded(page, record), limit=self.concurrency, stop=StopRequest())
@@ -227,6 +223,7 @@ class MigrationRun:
         claim = await self._claim(item)
         if claim.outcome is not ClaimOutcome.GRANTED:
             return await self._not_granted(page, item, claim)
+        item.claimed = True
         try:
             item.dps_id = await self.migration.write(item.request)
         except Rejected as rejection:
@@ -244,6 +241,8 @@ class MigrationRun:
             return False
         item.mapping = self.migration.mapping(item.id, item.dps_id)
         await self.ledger.written(item.key, dps_id=item.dps_id, mapping=dict(item.mapping))
+        # here, not with the mapping: DPS has the record, and a later attempt that only maps it knows too little to tell
+        self.migration.on_migrated(item)
         return True
 
     async def _claim(self, item: AnyItem) -> Claim:
@@ -306,33 +305,40 @@ class MigrationRun:
         self._count(page, Outcome.MIGRATED)
         return True
 
-    def _migrated(self, item: AnyItem) -> None:
-        if not item.resumed and item.request is not None:
-            self.migration.on_migrated(item)
-
     async def _reject(self, page: Page, item: AnyItem, rejection: Rejected) -> None:
-        await self.ledger.rejected(
+        stored = await self.ledger.rejected(
             item.key,
             reason=rejection.reason,
             details=rejection.details,
             migration_id=self.migration_id,
             partition=item.partition,
+            claimed=item.claimed,
         )
-        self._count(page, Outcome.REJECTED, rejection.reason)
+        await self._count_end(page, item, Outcome.REJECTED, rejection.reason, stored=stored)
         self.migration.on_rejected(item, rejection)
 
     async def _fail(self, page: Page, item: AnyItem, error: Exception) -> None:
         reason = reason_of(error)
-        await self.ledger.failed(
+        stored = await self.ledger.failed(
             item.key,
             reason=reason,
             status=error.status if isinstance(error, ServiceError) else None,
             details=describe(error),
             migration_id=self.migration_id,
             partition=item.partition or self.partition,
+            claimed=item.claimed,
         )
-        self._count(page, Outcome.FAILED, reason)
+        await self._count_end(page, item, Outcome.FAILED, reason, stored=stored)
         log.warning("%s %s failed: %s", item.key.entity, item.key.nomis_key, reason)
+
+    async def _count_end(self, page: Page, item: AnyItem, outcome: Outcome, reason: str, *, stored: bool) -> None:
+        """Count a record that ends here; one whose ledger state was worth more, and stayed, counts as what it is."""
+        if stored:
+            self._count(page, outcome, reason)
+            return
+        record = await self.ledger.record(item.key)
+        in_doubt = record is not None and record.state is State.IN_DOUBT
+        self._count(page, Outcome.IN_DOUBT if in_doubt else Outcome.BUSY, reason)
 
     async def _each(self, page: Page, items: list[AnyItem], work: Callable[[AnyItem], Awaitable[None]]) -> None:
         await for_each(items, self._guarded(page, work), limit=self.concurrency, stop=self.stop)
@@ -370,35 +376,3 @@ class MigrationRun:
         await self.ledger.save_progress(self.migration_id, {**self.tally.counts(), "processed": self.tally.processed})
         if await self.ledger.cancel_requested(self.migration_id):
             self.stop.request("cancelled by an operator")
-
-
-def reason_of(error: Exception) -> str:
-    """A short code for why a record failed: the service and its status, or the kind of error."""
-    match error:
-        case OutcomeUnknown():
-            return f"{error.service}-outcome-unknown"
-        case InvalidAnswer():  # its status is a good one
-            return f"{error.service}-invalid-answer"
-        case ServiceError():
-            return f"{error.service}-{error.status or 'unavailable'}"
-        case _:
-            return f"error-{type(error).__name__}"
-
-
-def describe(error: Exception) -> Mapping[str, Any]:
-    """What the ledger keeps of an error: where it happened and a redacted body; never a value of the record."""
-    if not isinstance(error, ServiceError):
-        return {"error": type(error).__name__, "at": _place(error)}
-    details: dict[str, Any] = {"service": error.service, "method": error.method, "path": error.template}
-    if error.reason:
-        details["problem"] = error.reason
-    if isinstance(error, RefusedByService | Unavailable) and error.redacted_body:
-        details["body"] = error.redacted_body
-    return details
-
-
-def _place(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace is not None else ""

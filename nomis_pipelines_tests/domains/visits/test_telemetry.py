@@ -118,10 +118,10 @@ CASES = [
     Case("a duplicate",
          order("record", conflict({"nomisId": 1, "vsipId": "aa-11", "label": "2026-03-09T10:00:00"},
                                   {"nomisId": 1, "vsipId": "ref-1"})),
-         [("nomis-migration-visit-duplicate", DUPLICATE), *migrated()]),
+         [*migrated(), ("nomis-migration-visit-duplicate", DUPLICATE)]),
     Case("a mapping refused for ever", order("record", error(500)),
-         [("nomis-migration-visit-mapping-failed", {"migrationId": ID, "nomisVisitId": "1", "vsipVisitId": "ref-1"}),
-          *migrated()]),
+         [*migrated(),
+          ("nomis-migration-visit-mapping-failed", {"migrationId": ID, "nomisVisitId": "1", "vsipVisitId": "ref-1"})]),
 ]  # fmt: skip
 
 

@@ -1,0 +1,38 @@
+"""Why a record failed, as the ledger keeps it: a short code, and details that hold no value of the record."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from nomis_pipelines.http import InvalidAnswer, OutcomeUnknown, Rejected as RefusedByService, ServiceError, Unavailable
+
+
+def reason_of(error: Exception) -> str:
+    """A short code for why a record failed: the service and its status, or the kind of error."""
+    match error:
+        case OutcomeUnknown():
+            return f"{error.service}-outcome-unknown"
+        case InvalidAnswer():  # its status is a good one
+            return f"{error.service}-invalid-answer"
+        case ServiceError():
+            return f"{error.service}-{error.status or 'unavailable'}"
+        case _:
+            return f"error-{type(error).__name__}"
+
+
+def describe(error: Exception) -> Mapping[str, Any]:
+    """What the ledger keeps of an error: where it happened and a redacted body; never a value of the record."""
+    if not isinstance(error, ServiceError):
+        return {"error": type(error).__name__, "at": _place(error)}
+    details: dict[str, Any] = {"service": error.service, "method": error.method, "path": error.template}
+    if error.reason:
+        details["problem"] = error.reason
+    if isinstance(error, RefusedByService | Unavailable) and error.redacted_body:
+        details["body"] = error.redacted_body
+    return details
+
+
+def _place(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace is not None else ""
