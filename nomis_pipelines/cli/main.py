@@ -63,4 +63,9 @@ def main() -> NoReturn:
     except SettingError as error:
         click.echo(f"Error: {error}", err=True)
         status = 2
+    except Exception as error:
+        if not type(error).__module__.startswith("nomis_pipelines."):
+            raise  # not foreseen by us: the traceback is what helps
+        click.echo(f"Error: {error}", err=True)
+        status = 1
     sys.exit(status if isinstance(status, int) else 0)

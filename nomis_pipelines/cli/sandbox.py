@@ -173,6 +173,63 @@ def clear_faults(state: Path, fault_id: int | None) -> None:
     _admin(state).clear_faults(fault_id)
 
 
+@sandbox.group()
+def emit() -> None:
+    """Change a record in NOMIS and publish the event that NOMIS would."""
+
+
+@emit.command("visit-cancelled")
+@STATE
+@click.argument("visit_id", type=int, required=False)
+@click.option("--outcome", default="VISCANC", show_default=True, help="NOMIS's outcome code.")
+@click.option("--user", default="AB_GEN", show_default=True, help="Who did it; PRISONER_MANAGER_API is DPS itself.")
+@_plain_errors
+def visit_cancelled(state: Path, visit_id: int | None, outcome: str, user: str) -> None:
+    """Cancel a visit: VISIT_CANCELLED. Without an id: the visit that was migrated last."""
+    click.echo(json.dumps(_emitter(state).visit_cancelled(visit_id, outcome, user)))
+
+
+@emit.command("adjustment-upserted")
+@STATE
+@click.option("--category", type=click.Choice(["SENTENCE", "KEY-DATE"]), default="SENTENCE", show_default=True)
+@click.option("--id", "adjustment_id", type=int, help="The adjustment to change; without it a new one is made.")
+@click.option("--booking", "booking_id", type=int, default=1_000_000, show_default=True, help="Of the new one.")
+@click.option("--days", type=int, default=7, show_default=True)
+@_plain_errors
+def adjustment_upserted(state: Path, category: str, adjustment_id: int | None, booking_id: int, days: int) -> None:
+    """Make or change an adjustment: SENTENCE_ADJUSTMENT_UPSERTED or KEY_DATE_ADJUSTMENT_UPSERTED."""
+    click.echo(json.dumps(_emitter(state).adjustment_upserted(category, adjustment_id, booking_id, days)))
+
+
+@emit.command("adjustment-deleted")
+@STATE
+@click.argument("adjustment_id", type=int)
+@click.option("--category", type=click.Choice(["SENTENCE", "KEY-DATE"]), default="SENTENCE", show_default=True)
+@click.option("--booking", "booking_id", type=int, default=1_000_000, show_default=True)
+@click.option("--prisoner", "offender_no", default="A0000AA", show_default=True)
+@_plain_errors
+def adjustment_deleted(state: Path, adjustment_id: int, category: str, booking_id: int, offender_no: str) -> None:
+    """Delete an adjustment: SENTENCE_ADJUSTMENT_DELETED or KEY_DATE_ADJUSTMENT_DELETED."""
+    click.echo(json.dumps(_emitter(state).adjustment_deleted(category, adjustment_id, booking_id, offender_no)))
+
+
+@emit.command("booking-number-changed")
+@STATE
+@click.argument("booking_id", type=int)
+@_plain_errors
+def booking_number_changed(state: Path, booking_id: int) -> None:
+    """Announce a merge onto a booking: BOOKING_NUMBER-CHANGED."""
+    click.echo(json.dumps(_emitter(state).booking_number_changed(booking_id)))
+
+
+def _emitter(state: Path) -> Any:
+    from nomis_pipelines.sandbox.control import SandboxAdmin
+    from nomis_pipelines.sandbox.emit import Emitter
+
+    found = _state(state)
+    return Emitter(SandboxAdmin(found["admin"]), found["environment"])
+
+
 def _state(state: Path) -> dict[str, Any]:
     from nomis_pipelines.sandbox.state import StateDirectory
 

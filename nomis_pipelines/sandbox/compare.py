@@ -17,13 +17,14 @@ class Stores:
     records: str
     mappings: str
     dps_id: str
+    nomis_key: str
     ledger_key: Callable[[Any], str]
 
 
 STORES = {
-    "visits": Stores("/visits", "/mappings/visits", "reference", str),
+    "visits": Stores("/visits", "/mappings/visits", "reference", "nomisId", str),
     "sentencing_adjustments": Stores(
-        "/adjustments", "/mappings/adjustments", "adjustmentId", lambda key: "/".join(str(part) for part in key)
+        "/adjustments", "/mappings/adjustments", "id", "nomisKey", lambda key: "/".join(str(part) for part in key)
     ),
 }
 
@@ -35,7 +36,7 @@ def disagreements(admin: SandboxAdmin, reader: LedgerReader, domain: str) -> lis
     pairs = {stores.ledger_key(row["nomisKey"]): str(row["dps_id"]) for row in _dump(admin, stores.mappings)}
     in_dps: dict[str, list[str]] = {}
     for row in _dump(admin, stores.records):
-        key = stores.ledger_key(row["nomisId"]) if row["nomisId"] is not None else "unknown"
+        key = stores.ledger_key(row[stores.nomis_key]) if row[stores.nomis_key] is not None else "unknown"
         in_dps.setdefault(key, []).append(str(row[stores.dps_id]))
     found: list[str] = []
     for key, record in ledger.items():

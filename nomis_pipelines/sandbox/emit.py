@@ -1,0 +1,103 @@
+"""Changes to NOMIS that announce themselves: the record is changed, and NOMIS's event goes to its topic.
+
+Bodies are as the cards have them, numbers as text; SNS makes the envelope (platform card, section 4.5).
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from nomis_pipelines.sandbox.control import SandboxAdmin
+from nomis_pipelines.sandbox.sqs import OFFENDER_EVENTS
+from nomis_pipelines.sandbox.state import SandboxError
+from nomis_pipelines.settings import LONDON
+
+Event = dict[str, str]
+
+
+class Emitter:
+    """Publishes on the sandbox's topics. `environment` leads to them (`sandbox env`)."""
+
+    def __init__(self, admin: SandboxAdmin, environment: Mapping[str, str]) -> None:
+        self._admin = admin
+        self._environment = environment
+        self._sns: Any = None
+
+    def visit_cancelled(self, visit_id: int | None, outcome: str, user: str) -> Event:
+        """Cancel a visit, the newest migrated one if none is named."""
+        if visit_id is None:
+            visit_id = self._newest_migrated_visit()
+        visit = self._admin.cancel_visit(visit_id, outcome, user)
+        return self._publish(
+            "VISIT_CANCELLED",
+            offenderIdDisplay=visit["offenderNo"],
+            visitId=visit_id,
+            agencyLocationId=visit["prisonId"],
+            nomisEventType="OFFENDER_VISIT-UPDATED",
+            auditModuleName="OIDOVIS",
+        )
+
+    def adjustment_upserted(self, category: str, adjustment_id: int | None, booking_id: int, days: int) -> Event:
+        """Change an adjustment's days, or add one to a booking when none is named."""
+        if adjustment_id is None:
+            adjustment = self._admin.add_adjustment(category, booking_id, adjustmentDays=days)
+        else:
+            adjustment = self._admin.change_adjustment(category, adjustment_id, adjustmentDays=days)
+        return self._adjustment("UPSERTED", category, adjustment)
+
+    def adjustment_deleted(self, category: str, adjustment_id: int, booking_id: int, offender_no: str) -> Event:
+        """Delete an adjustment. What an event of a deletion says of it cannot be read any more, so it is given."""
+        self._admin.remove_adjustment(category, adjustment_id)
+        gone = {"id": adjustment_id, "bookingId": booking_id, "offenderNo": offender_no, "sentenceSequence": 1}
+        return self._adjustment("DELETED", category, gone)
+
+    def booking_number_changed(self, booking_id: int) -> Event:
+        """Announce that a merge has changed a booking's number."""
+        return self._publish("BOOKING_NUMBER-CHANGED", bookingId=booking_id, previousBookingNumber="43719F")
+
+    def _adjustment(self, what: str, category: str, adjustment: Mapping[str, Any]) -> Event:
+        sentence = category == "SENTENCE"
+        return self._publish(
+            f"{'SENTENCE' if sentence else 'KEY_DATE'}_ADJUSTMENT_{what}",
+            offenderIdDisplay=adjustment["offenderNo"],
+            bookingId=adjustment["bookingId"],
+            **({"sentenceSeq": adjustment["sentenceSequence"]} if sentence else {}),
+            adjustmentId=adjustment["id"],
+            auditModuleName="OIDSENAD",
+        )
+
+    def _publish(self, event_type: str, **fields: object) -> Event:
+        now = datetime.now(ZoneInfo(LONDON)).replace(tzinfo=None)
+        body = {"eventType": event_type, "eventDatetime": now.isoformat(timespec="seconds")}
+        body |= {name: str(value) for name, value in fields.items()}
+        attributes = {"eventType": {"DataType": "String", "StringValue": event_type}}
+        sns = self._client()
+        topic = sns.create_topic(Name=OFFENDER_EVENTS)["TopicArn"]  # gives the one that is there
+        sns.publish(TopicArn=topic, Message=json.dumps(body), MessageAttributes=attributes)
+        return body
+
+    def _client(self) -> Any:
+        import boto3
+
+        if self._sns is None:
+            names = {
+                "endpoint_url": "AWS_ENDPOINT_URL_SNS",
+                "region_name": "AWS_REGION",
+                "aws_access_key_id": "AWS_ACCESS_KEY_ID",
+                "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
+            }
+            missing = [variable for variable in names.values() if variable not in self._environment]
+            if missing:
+                raise SandboxError(f"this sandbox has no SNS ({', '.join(missing)} unknown): start it without --no-sqs")
+            self._sns = boto3.client("sns", **{name: self._environment[names[name]] for name in names})
+        return self._sns
+
+    def _newest_migrated_visit(self) -> int:
+        first = self._admin.records("/mappings/visits", page=0, size=1)
+        total = int(first["totalElements"])
+        if total == 0:
+            raise SandboxError("no visit has been migrated yet: name one with --visit, or migrate some (make run)")
+        last = self._admin.records("/mappings/visits", page=total - 1, size=1)["content"][0]
+        return int(last["nomisKey"])
