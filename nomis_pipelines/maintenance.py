@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from nomis_pipelines.domains.declaration import Domain
-from nomis_pipelines.ledger import LedgerReader, State
+from nomis_pipelines.ledger import State
 from nomis_pipelines.markdown import as_markdown
 from nomis_pipelines.migration.duplicates import resolve_duplicates
 from nomis_pipelines.migration.engine import MigrationEngine
@@ -89,6 +89,8 @@ def _nothing_to_retry(
 ) -> str | None:
     if not enabled:
         return f"NOMIS_PIPELINES_{setting}_ENABLED is false"
+    from nomis_pipelines.ledger import LedgerReader
+
     with LedgerReader(settings.database_url) as reader:
         found = any(reader.records(domain.name, states=[state], include_dismissed=False, limit=1) for domain in domains)
     return None if found else "nothing to retry"

@@ -4,13 +4,15 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
 
 from nomis_pipelines.http import HttpClients
-from nomis_pipelines.ledger import Ledger
 from nomis_pipelines.observability import Audit, Telemetry, build_telemetry
 from nomis_pipelines.settings import LONDON, Settings
+
+if TYPE_CHECKING:
+    from nomis_pipelines.ledger import Ledger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +21,7 @@ class Platform:
 
     settings: Settings
     clients: HttpClients
-    ledger: Ledger
+    ledger: "Ledger"
     telemetry: Telemetry
     audit: Audit
 
@@ -27,6 +29,8 @@ class Platform:
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncGenerator[Self]:
         """Connect, and close everything at the end. Raises `LedgerUnavailable` or `SchemaOutOfDate`."""
+        from nomis_pipelines.ledger import Ledger
+
         async with AsyncExitStack() as stack:
             telemetry = build_telemetry(settings)
             stack.callback(telemetry.close)

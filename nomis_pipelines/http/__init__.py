@@ -1,7 +1,10 @@
 """The one way out to other services: tokens, retries, limits, errors, typed bodies.
 
-`HttpClients` gives a `ServiceClient` a service; what its calls raise is in `errors`.
+`HttpClients` gives a `ServiceClient` a service; what its calls raise is in `errors`. `HttpxWire` is imported when it
+is first used: httpx costs a quarter of a second, and the usual wire does without it.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from nomis_pipelines.http.auth import TokenSource
 from nomis_pipelines.http.breaker import CircuitBreaker
@@ -23,7 +26,6 @@ from nomis_pipelines.http.limit import AdaptiveLimit
 from nomis_pipelines.http.retry import RetryPolicy
 from nomis_pipelines.http.wire import (
     AnswerTooLarge,
-    HttpxWire,
     MaybeArrived,
     NeverSent,
     ReqwestWire,
@@ -32,6 +34,9 @@ from nomis_pipelines.http.wire import (
     WireRequest,
     WireResponse,
 )
+
+if TYPE_CHECKING:
+    from nomis_pipelines.http.httpx_wire import HttpxWire
 
 __all__ = [
     "AdaptiveLimit",
@@ -62,3 +67,11 @@ __all__ = [
     "WireRequest",
     "WireResponse",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "HttpxWire":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from nomis_pipelines.http.httpx_wire import HttpxWire
+
+    return HttpxWire

@@ -8,7 +8,7 @@ from nomis_pipelines.http.breaker import CircuitBreaker
 from nomis_pipelines.http.client import ClientStats, ServiceClient
 from nomis_pipelines.http.limit import AdaptiveLimit
 from nomis_pipelines.http.retry import RetryPolicy
-from nomis_pipelines.http.wire import HttpxWire, ReqwestWire, Wire
+from nomis_pipelines.http.wire import ReqwestWire, Wire
 from nomis_pipelines.settings import Settings
 
 
@@ -20,7 +20,7 @@ class HttpClients:
 
     def __init__(self, settings: Settings, *, wire: Wire | None = None) -> None:
         self._settings = settings
-        self._wire = wire or (ReqwestWire() if settings.http_wire == "reqwest" else HttpxWire())
+        self._wire = wire or _wire(settings)
         self._retry = RetryPolicy(attempts=settings.http_attempts)
         self._tokens: TokenSource | None = None
         self._clients: dict[str, ServiceClient] = {}
@@ -63,3 +63,11 @@ class HttpClients:
     def stats(self) -> dict[str, ClientStats]:
         """The numbers of each client built so far, by service."""
         return {name: client.stats() for name, client in self._clients.items()}
+
+
+def _wire(settings: Settings) -> Wire:
+    if settings.http_wire == "reqwest":
+        return ReqwestWire()
+    from nomis_pipelines.http.httpx_wire import HttpxWire
+
+    return HttpxWire()

@@ -10,15 +10,11 @@ hyper sends a request again by itself only if an idle connection proved closed b
 retries only refusals of HTTP/2, which is off here.
 """
 
-import asyncio
-import ssl
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Protocol
 
-import httpx
 from pyreqwest.client import ClientBuilder
 from pyreqwest.exceptions import (
     BuilderError,
@@ -34,7 +30,7 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 # Servers and load balancers drop idle connections after 60 s as a rule, some after 5 s: reusing one at that moment puts
 # a POST in doubt. Under load connections are never idle for this long.
 IDLE_SECONDS = 4.0
-_HEADERS = {"accept": "application/json", "user-agent": "nomis-pipelines"}
+HEADERS = {"accept": "application/json", "user-agent": "nomis-pipelines"}
 
 
 @dataclass(slots=True)
@@ -105,7 +101,7 @@ class ReqwestWire:
             .default_cookie_store(False)
             .referer(False)
             .http1_only()
-            .default_headers(_HEADERS)
+            .default_headers(HEADERS)
             .connect_timeout(timedelta(seconds=CONNECT_TIMEOUT_SECONDS))
             .pool_idle_timeout(timedelta(seconds=IDLE_SECONDS))
             .build()
@@ -153,49 +149,3 @@ def _reqwest_failure(error: PyreqwestError) -> WireError:
     reason = shown[-1] if shown else error.message if "://" not in error.message else type(error).__name__
     never = "client error (Connect)" in causes or isinstance(error, PoolTimeoutError | BuilderError)
     return (NeverSent if never else MaybeArrived)(reason, timed_out=isinstance(error, RequestTimeoutError))
-
-
-class HttpxWire:
-    """The plain wire over `httpx.AsyncClient`, with any transport."""
-
-    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._client = httpx.AsyncClient(
-            transport=transport,
-            headers=_HEADERS,
-            trust_env=False,
-            follow_redirects=False,
-            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
-            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_SECONDS),
-            limits=httpx.Limits(max_connections=None, keepalive_expiry=IDLE_SECONDS),
-        )
-
-    async def send(self, request: WireRequest) -> WireResponse:
-        """One attempt; see `Wire`."""
-        try:
-            async with (
-                asyncio.timeout(request.timeout_seconds),
-                self._client.stream(
-                    request.method, request.url, headers=request.headers, content=request.body
-                ) as response,
-            ):
-                body = bytearray()
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > BODY_LIMIT_BYTES:
-                        raise AnswerTooLarge(response.status_code)
-                return WireResponse(response.status_code, bytes(body), response.headers.get("retry-after"))
-        except TimeoutError:
-            failure: WireError = MaybeArrived("operation timed out", timed_out=True)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as caught:
-            failure = NeverSent(_kind(caught), timed_out=isinstance(caught, httpx.TimeoutException))
-        except (httpx.HTTPError, httpx.StreamError, ssl.SSLError) as caught:
-            failure = MaybeArrived(_kind(caught), timed_out=isinstance(caught, httpx.TimeoutException))
-        raise failure
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        await self._client.aclose()
-
-
-def _kind(error: Exception) -> str:
-    return type(error).__name__

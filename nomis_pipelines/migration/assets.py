@@ -125,6 +125,8 @@ def _page_op(migration: AnyMigration, stage: str, priority: int, description: st
     async def page_op(context: dg.OpExecutionContext, page: Any, migrations: dg.ResourceParam[MigrationEngine]) -> Any:
         async with _stage(migrations) as run:
             result = await getattr(run, f"{stage}_page")(page)
+            if stage == "write" and run.stop.by_signal:
+                result = await run.record_page(result)  # no step will follow this one
         if isinstance(result, Tally):
             context.log.info(f"migration {run.migration_id}: {sentence(run.tally, run.estimated, run.seconds)}")
         return result

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -23,13 +23,16 @@ from nomis_pipelines.http import (
     OutcomeUnknown,
     ServiceError,
 )
-from nomis_pipelines.ledger import Claim, ClaimOutcome, Ledger, LedgerUnavailable, State
+from nomis_pipelines.ledger import Claim, ClaimOutcome, LedgerUnavailable, State
 from nomis_pipelines.migration.declaration import Item, Migration, Rejected, minutes_since
 from nomis_pipelines.migration.filters import filter_query
 from nomis_pipelines.migration.ids import PageSpec
 from nomis_pipelines.migration.reasons import describe, reason_of
 from nomis_pipelines.migration.tally import Outcome, Tally
 from nomis_pipelines.migration.workers import StopRequest, for_each
+
+if TYPE_CHECKING:
+    from nomis_pipelines.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +63,7 @@ class MigrationRun:
         self,
         migration: Migration[Any, Any, Any],
         *,
-        ledger: Ledger,
+        ledger: "Ledger",
         filter: BaseModel,
         partition: str | None,
         estimated: int,

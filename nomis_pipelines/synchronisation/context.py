@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from nomis_pipelines.http import HttpClients
-from nomis_pipelines.ledger import Ledger
 from nomis_pipelines.observability import Telemetry
 from nomis_pipelines.settings import Settings
 from nomis_pipelines.synchronisation.sender import QueueSender
+
+if TYPE_CHECKING:
+    from nomis_pipelines.ledger import Ledger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +18,7 @@ class SyncContext:
     """What the handlers of one consumer share. Lives on one event loop."""
 
     clients: HttpClients
-    ledger: Ledger
+    ledger: "Ledger"
     telemetry: Telemetry
     queues: QueueSender
     settings: Settings

@@ -8,15 +8,18 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
 from nomis_pipelines.http import CircuitOpen, Conflict, InvalidAnswer, OutcomeUnknown, ServiceClient, ServiceError
-from nomis_pipelines.ledger import Claim, ClaimOutcome, Ledger, LedgerError, LedgerUnavailable, RecordKey
+from nomis_pipelines.ledger import Claim, ClaimOutcome, LedgerError, LedgerUnavailable, RecordKey
 from nomis_pipelines.synchronisation.context import SyncContext
 from nomis_pipelines.synchronisation.errors import InDoubt, Redeliver
+
+if TYPE_CHECKING:
+    from nomis_pipelines.ledger import Ledger
 
 BUSY_SECONDS = 2
 _NOT_IDENTITY = frozenset({"label", "mappingType", "whenCreated"})
@@ -123,7 +126,7 @@ async def complete_mapping(
     return Created(dps_id=dps_id, mapping=mapping)
 
 
-async def _claim(ledger: Ledger, create: Create[M, W]) -> Claim | AlreadyMapped[M]:
+async def _claim(ledger: "Ledger", create: Create[M, W]) -> Claim | AlreadyMapped[M]:
     """A claim that is GRANTED or WRITTEN, or the mapping that is there already."""
     claim = await ledger.claim(create.key, idempotent=create.idempotent)
     if claim.outcome is ClaimOutcome.SETTLED:
@@ -141,7 +144,7 @@ async def _claim(ledger: Ledger, create: Create[M, W]) -> Claim | AlreadyMapped[
     return claim
 
 
-async def _look_up(ledger: Ledger, create: Create[M, W], lookup: Callable[[], Awaitable[W | None]]) -> Claim:
+async def _look_up(ledger: "Ledger", create: Create[M, W], lookup: Callable[[], Awaitable[W | None]]) -> Claim:
     found = await lookup()
     # to be granted means here: this process alone answers the doubt
     claim = await ledger.claim(create.key, idempotent=True)
@@ -152,7 +155,7 @@ async def _look_up(ledger: Ledger, create: Create[M, W], lookup: Callable[[], Aw
     return Claim(ClaimOutcome.WRITTEN, dps_id, mapping)
 
 
-async def _write(ledger: Ledger, create: Create[M, W]) -> tuple[str, Json]:
+async def _write(ledger: "Ledger", create: Create[M, W]) -> tuple[str, Json]:
     try:
         answer = await create.write()
     except (OutcomeUnknown, InvalidAnswer) as error:
@@ -174,7 +177,7 @@ async def _write(ledger: Ledger, create: Create[M, W]) -> tuple[str, Json]:
 
 
 async def _map(
-    ledger: Ledger, create: Create[M, W], dps_id: str, mapping: Json, *, resumed: bool
+    ledger: "Ledger", create: Create[M, W], dps_id: str, mapping: Json, *, resumed: bool
 ) -> Created | Duplicate:
     try:
         await create.post_mapping(mapping)
@@ -190,7 +193,7 @@ async def _map(
 
 
 async def _conflict(
-    ledger: Ledger, key: RecordKey, dps_id: str, mapping: Json, conflict: Conflict, dps_field: str
+    ledger: "Ledger", key: RecordKey, dps_id: str, mapping: Json, conflict: Conflict, dps_field: str
 ) -> Created | Duplicate:
     existing = conflict.existing or {}
     if existing and _same(mapping, existing):
