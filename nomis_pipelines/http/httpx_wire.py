@@ -6,11 +6,10 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
+from nomis_pipelines.http import wire
 from nomis_pipelines.http.wire import (
     BODY_LIMIT_BYTES,
-    CONNECT_TIMEOUT_SECONDS,
     HEADERS,
-    IDLE_SECONDS,
     AnswerTooLarge,
     MaybeArrived,
     NeverSent,
@@ -30,8 +29,8 @@ class HttpxWire:
             trust_env=False,
             follow_redirects=False,
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
-            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_SECONDS),
-            limits=httpx.Limits(max_connections=None, keepalive_expiry=IDLE_SECONDS),
+            timeout=httpx.Timeout(None, connect=wire.CONNECT_TIMEOUT_SECONDS),
+            limits=httpx.Limits(max_connections=None, keepalive_expiry=wire.IDLE_SECONDS),
         )
 
     async def send(self, request: WireRequest) -> WireResponse:

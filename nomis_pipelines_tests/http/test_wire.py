@@ -52,11 +52,19 @@ async def test_an_answer_comes_back_whole(wire: Wire):
         assert sent["user-agent"] == "nomis-pipelines"
 
 
+async def test_a_connection_reset_at_once_ends_in_an_error_and_nothing_arrived(wire: Wire):
+    """The reset may meet the client while it connects (never sent) or while it writes (may have arrived)."""
+    async with FaultyServer([Behaviour.RESET_ON_ACCEPT]) as server:
+        with pytest.raises((NeverSent, MaybeArrived)):
+            await wire.send(post(server.url))
+        await asyncio.sleep(0.05)
+        assert server.seen == []
+
+
 @pytest.mark.parametrize(
     ("behaviour", "arrives"),
     [
         (Behaviour.CLOSE_ON_ACCEPT, 0),
-        (Behaviour.RESET_ON_ACCEPT, 0),
         (Behaviour.DROP_AFTER_READING, 1),
         (Behaviour.RESET_AFTER_READING, 1),
         (Behaviour.HANG, 1),
