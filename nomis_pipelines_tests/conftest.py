@@ -1,15 +1,19 @@
-"""Fixtures for every test: a PostgreSQL server for the session, a database for each test that asks."""
+"""Fixtures for every test: PostgreSQL and a sandbox for the session, a database for each test that asks."""
 
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
 
+from nomis_pipelines.sandbox import Sandbox, SandboxAdmin
 from nomis_pipelines.sandbox.postgres import THROWAWAY, EmbeddedPostgres
+
+SANDBOX_TODAY = date(2026, 3, 10)
 
 
 @pytest.fixture(scope="session")
@@ -75,3 +79,44 @@ def _empty(server: EmbeddedPostgres, name: str) -> None:
         )
         for table in ("record", "ledger_owner", "migration_progress", "migration_history"):
             connection.execute(f"DELETE FROM {table}")
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[Sandbox]:
+    """A sandbox of 3,000 visits with SQS, for the session; its PostgreSQL is the session's. Ask for `sandbox`."""
+    with Sandbox(visits=3000, seed=7, today=SANDBOX_TODAY, postgres=False) as started:
+        yield started
+
+
+@pytest.fixture
+def sandbox(sandbox_server: Sandbox) -> Iterator[SandboxAdmin]:
+    """The sandbox as on its first day: nothing stored, no faults, nothing counted."""
+    sandbox_server.admin.reset()
+    sandbox_server.admin.settings(token_seconds=599, refused_after_days=1825)
+    yield sandbox_server.admin
+    sandbox_server.admin.clear_faults()
+
+
+@pytest.fixture
+def environment(sandbox: SandboxAdmin, sandbox_server: Sandbox, ledger_url: str, tmp_path: Path) -> dict[str, str]:
+    """What leads a process to the sandbox and to a ledger of its own, as the documentation has it."""
+    variables = {name: value for name, value in sandbox_server.environment.items() if name != "DAGSTER_HOME"}
+    return {
+        **variables,
+        "DATABASE_URL": ledger_url,
+        "NOMIS_PIPELINES_TODAY": SANDBOX_TODAY.isoformat(),
+        "NOMIS_PIPELINES_TELEMETRY_FILE": str(tmp_path / "telemetry.jsonl"),
+    }
+
+
+@pytest.fixture
+def in_environment(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process led to the sandbox."""
+    from nomis_pipelines.settings import load_settings
+
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    load_settings.cache_clear()
+    yield
+    load_settings.cache_clear()

@@ -95,6 +95,8 @@ class FakeServices:
         await asyncio.sleep(0)
         if request.url.startswith(world.AUTH):
             return self.token
+        if request.url.endswith("/health/ping"):
+            return WireResponse(200, b"pong")
         operation, number = self._recognise(request)
         self.calls.append((operation, number))
         queue = self._once[operation, number]

@@ -185,15 +185,17 @@ def build_result(
 
 
 def failure_of(events: Sequence[Any]) -> str:
-    """The innermost error of the first step that failed, in its own words."""
+    """The error of the first step that failed, without what Dagster wraps around it, in its own words."""
     for event in events:
         error = getattr(getattr(event, "event_specific_data", None), "error", None)
         if error is None:
             continue
-        while error.cause is not None:
+        while error.cause is not None and (error.cls_name or "").startswith("Dagster"):
             error = error.cause
+        if error.cls_name == "DagsterExecutionInterruptedError":
+            break
         kind, _, words = error.message.strip().partition(": ")
-        return f"{event.step_key or 'start'}: {words or kind}"
+        return f"{event.step_key or 'start'}: {words or kind}".replace("\n", "; ")
     return "the run was cancelled"
 
 

@@ -8,10 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from nomis_pipelines.http import ServiceError
 from nomis_pipelines.ledger import LedgerUnavailable, Record, RecordKey, State
 from nomis_pipelines.migration.declaration import Item, Migration, MigrationContext
 from nomis_pipelines.migration.filters import filter_json, filter_query
 from nomis_pipelines.migration.ids import PageSpec
+from nomis_pipelines.migration.reasons import fix_for
 from nomis_pipelines.migration.run import MigrationRun, Page
 from nomis_pipelines.migration.tally import Tally
 from nomis_pipelines.migration.workers import StopRequest
@@ -43,15 +45,21 @@ class MigrationEngine:
     ) -> MigrationRun:
         """Count what NOMIS has, open the history row, announce the start (platform card, section 2.3).
 
-        Raises what the count raises: a NOMIS that cannot be reached fails the start and leaves no history row.
+        Raises what a call to a service raises, with a note that names the settings to check: a service that cannot be
+        reached, or a count that fails, leaves no history row.
         """
         platform, now = self.platform, self.platform.now()
-        for service in migration_class.services:
-            platform.clients.client(service)
+        query = filter_query(filter)
+        try:
+            for service in migration_class.services:
+                await platform.clients.client(service).ping()
+            estimated = await migration_class.ids.count(platform.clients.client("nomis"), query)
+        except ServiceError as error:
+            if fix := fix_for(error):
+                error.add_note(fix)
+            raise
         await platform.ledger.close_abandoned(migration_class.migration_type, now)
         await platform.ledger.doubt_abandoned(migration_class.name)
-        query = filter_query(filter)
-        estimated = await migration_class.ids.count(platform.clients.client("nomis"), query)
         migration_id = await platform.ledger.start_migration(
             migration_type=migration_class.migration_type,
             domain=migration_class.name,

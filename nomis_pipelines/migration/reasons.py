@@ -1,9 +1,20 @@
-"""Why a record failed, as the ledger keeps it: a short code, and details that hold no value of the record."""
+"""Why a record failed, as the ledger keeps it: a short code, and details that hold no value of the record.
+
+Also what an operator should check when it is not a record that failed, but the start of a run.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
-from nomis_pipelines.http import InvalidAnswer, OutcomeUnknown, Rejected as RefusedByService, ServiceError, Unavailable
+from nomis_pipelines.http import (
+    AuthError,
+    InvalidAnswer,
+    OutcomeUnknown,
+    Rejected as RefusedByService,
+    ServiceError,
+    Unavailable,
+)
+from nomis_pipelines.settings import SERVICES
 
 
 def reason_of(error: Exception) -> str:
@@ -29,6 +40,24 @@ def describe(error: Exception) -> Mapping[str, Any]:
     if isinstance(error, RefusedByService | Unavailable) and error.redacted_body:
         details["body"] = error.redacted_body
     return details
+
+
+def fix_for(error: ServiceError) -> str:
+    """The settings to check when a service fails at the start of a run; empty when it is not a matter of settings."""
+    spec = SERVICES[error.service]
+    match error:
+        case AuthError(status=None):
+            return "check API_BASE_URL_HMPPS_AUTH, and that HMPPS Auth can be reached from here"
+        case AuthError():
+            return f"check {spec.id_variable} and {spec.secret_variable}"
+        case ServiceError(status=None):
+            return f"check {spec.url_variable}, and that {spec.purpose} can be reached from here"
+        case ServiceError(status=401 | 403):
+            return f"check the roles of the client in {spec.id_variable}"
+        case ServiceError(status=404):
+            return f"check {spec.url_variable}"
+        case _:
+            return ""
 
 
 def _place(error: Exception) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from nomis_pipelines.domains.visits import VISITS
-from nomis_pipelines.http import AuthError, CircuitOpen, WireRequest
+from nomis_pipelines.http import AuthError, CircuitOpen, ServiceError, WireRequest
 from nomis_pipelines.ledger import Ledger, LedgerUnavailable, MigrationStatus, RecordKey
 from nomis_pipelines.migration.engine import MigrationEngine
 from nomis_pipelines.migration.run import MigrationRun
@@ -16,6 +16,7 @@ from nomis_pipelines_tests.fake_services import (
     Answer,
     FakePlatform,
     FakeServices,
+    broken,
     error,
     json_answer,
     migrate,
@@ -225,3 +226,22 @@ async def test_a_migration_whose_process_died_is_closed_by_the_next_start(
         abandoned = await start(MigrationEngine(dead))
     await migrate(platform, MIGRATION)
     assert await status_of(platform, abandoned.migration_id) == MigrationStatus.FAILED
+
+
+@pytest.mark.parametrize(
+    ("ordered", "fix"),
+    [
+        (error(401), "check the roles of the client in NOMIS_PRISONER_API_CLIENT_ID"),
+        (error(403), "check the roles of the client in NOMIS_PRISONER_API_CLIENT_ID"),
+        (error(404), "check API_BASE_URL_NOMIS"),
+        (broken(), "check API_BASE_URL_NOMIS, and that the NOMIS API can be reached from here"),
+    ],
+)
+async def test_a_start_that_fails_names_the_settings_to_check(
+    ordered: Answer, fix: str, platform: FakePlatform, services: FakeServices
+) -> None:
+    services.order("count", 0, ordered, always=True)
+    with pytest.raises(ServiceError) as caught:
+        await start(MigrationEngine(platform))
+    (note,) = caught.value.__notes__
+    assert note == fix
