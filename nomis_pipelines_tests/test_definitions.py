@@ -129,7 +129,8 @@ def test_no_secret_is_in_what_dagster_shows_of_the_resources(monkeypatch: pytest
 
 
 def test_loading_imports_nothing_heavy_and_connects_to_nothing() -> None:
-    heavy = ["pandas", "numpy", "matplotlib", "boto3", "botocore.client", "aioboto3", "moto", "alembic", "psycopg2", "pyarrow",
+    heavy = ["pandas", "numpy", "matplotlib", "boto3", "botocore.client", "aioboto3", "moto", "alembic",
+             "sqlalchemy", "psycopg", "psycopg2", "httpx", "pyarrow",
              "opentelemetry.sdk", "nomis_pipelines.sandbox", "fastapi", "tabulate"]  # fmt: skip
     code = f"""
 import socket, sys

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import dagster as dg
 
-from nomis_pipelines.ledger import State
+from nomis_pipelines.ledger import Record, State
 from nomis_pipelines.markdown import as_markdown
 from nomis_pipelines.migration import verdicts
 from nomis_pipelines.migration.declaration import Migration
@@ -24,6 +24,13 @@ LISTINGS = {
     "everything_mapped": (verdicts.everything_mapped, (State.WRITTEN,)),
 }
 NAMES = (*LISTINGS, "complete")
+COUNTERS = {
+    "no_duplicates": "duplicates",
+    "no_failures": "failed",
+    "nothing_in_doubt": "in_doubt",
+    "everything_mapped": "unmapped",
+}
+"""The counter of a migration that a listing is about."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,25 +41,36 @@ class Scope:
     migration_id: str | None = None
 
 
+class _Where(TypedDict):
+    partition: str | None
+    migration_id: str | None
+
+
 async def judge(migration: AnyMigration, platform: Platform, name: str, scope: Scope) -> Verdict:
     """One check's verdict."""
-    ledger = platform.ledger
-    if name in LISTINGS:
-        rule, states = LISTINGS[name]
-        by_reason = await ledger.counts_by_reason(
-            migration.name, states=states, partition=scope.partition, migration_id=scope.migration_id
-        )
-        sample = await ledger.records(
-            migration.name,
-            states=states,
-            partition=scope.partition,
-            migration_id=scope.migration_id,
-            include_dismissed=False,
-            limit=verdicts.SAMPLE,
-        )
-        count = sum(found.count for found in by_reason)
-        return rule(migration.name, count, sample)
-    return await _complete(migration, platform, scope)
+    if name not in LISTINGS:
+        return await _complete(migration, platform, scope)
+    rule, states = LISTINGS[name]
+    count, sample = await _listed(migration, platform, states, scope)
+    if scope.migration_id is not None:
+        # a record in doubt or without its mapping belongs to the migration that wrote it, though this one met it again
+        progress = await platform.ledger.progress(scope.migration_id)
+        met = getattr(progress, COUNTERS[name]) if progress is not None else 0
+        if met > count:
+            count, (_, sample) = met, await _listed(migration, platform, states, Scope())
+    return rule(migration.name, count, sample)
+
+
+async def _listed(
+    migration: AnyMigration, platform: Platform, states: Sequence[State], scope: Scope
+) -> tuple[int, Sequence[Record]]:
+    """How many records are in one of `states`, and the first of them."""
+    where: _Where = {"partition": scope.partition, "migration_id": scope.migration_id}
+    by_reason = await platform.ledger.counts_by_reason(migration.name, states=states, **where)
+    sample = await platform.ledger.records(
+        migration.name, states=states, include_dismissed=False, limit=verdicts.SAMPLE, **where
+    )
+    return sum(found.count for found in by_reason), sample
 
 
 async def _complete(migration: AnyMigration, platform: Platform, scope: Scope) -> Verdict:
