@@ -10,9 +10,8 @@ It knows no Dagster. `Consumer.run` is the whole life of one.
 
 import asyncio
 import logging
-import signal
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from nomis_pipelines.http import Unavailable
@@ -71,13 +70,16 @@ class Consumer:
         self._given_up = False
 
     def stop(self) -> None:
-        """Receive no more, give back what waits, let what runs finish. Call it on the event loop; again is harmless."""
+        """Receive no more, give back what waits, let what runs finish; `run` ends when the poll in flight is over.
+
+        Call it on the event loop, from a signal handler too; again is harmless.
+        """
         self._stopping = True
         self._hands.close()
         self._changed.set()
 
-    async def run(self, *, stop_on: Iterable[signal.Signals] = ()) -> ConsumerReport:
-        """Serve the queue until there is a reason to end; what was done. `stop_on`: signals that call `stop`.
+    async def run(self) -> ConsumerReport:
+        """Serve the queue until there is a reason to end; what was done.
 
         Cancelling it stops gracefully too, then raises; `report` tells what was done. Raises `QueueError` when the
         queue cannot be used at the start (`QueueMissing`: there is none); later failures of SQS are waited out.
@@ -85,9 +87,6 @@ class Consumer:
         loop = asyncio.get_running_loop()
         self._started = self._hands.last_active = loop.time()
         await self._look_at_queue()
-        stop_on = tuple(stop_on)
-        for each in stop_on:
-            loop.add_signal_handler(each, self.stop)
         helpers = [loop.create_task(self._hands.keep_hidden()), loop.create_task(self._tell_progress())]
         try:
             await self._receive_until_over()
@@ -98,8 +97,6 @@ class Consumer:
             await self._hands.finish()
             for helper in helpers:
                 helper.cancel()
-            for each in stop_on:
-                loop.remove_signal_handler(each)
             self.report.seconds = loop.time() - self._started
         self.report.backlog = await self._backlog()
         log.info("%s ended: %s", self.report.queue, self.report.as_metadata())

@@ -106,7 +106,7 @@ class Hands:
             self.last_active = _now()
         for message in messages:
             known = self._held.get(message.message_id)
-            if known is not None:
+            if known is not None and not known.settled:
                 # its visibility had lapsed in our hands: keep it, under the receipt that is good now
                 known.receipt, known.hidden_until, known.lapsed = message.receipt, hidden_until, False
                 continue
@@ -169,9 +169,13 @@ class Hands:
         while True:
             await asyncio.sleep(visibility / 6)
             soon = _now() + visibility * 2 / 3
-            await self._settler.extend(
-                [held for held in self._held.values() if held.hidden_until < soon and not held.lapsed]
-            )
+            try:
+                await self._settler.extend(
+                    [held for held in self._held.values() if held.hidden_until < soon and not held.lapsed]
+                )
+            except Exception:
+                # without it every message would soon be handled twice: go on, whatever it was
+                log.exception("visibility could not be extended")
 
     def _sort(self, held: Held) -> None:
         work = held.work
@@ -200,11 +204,12 @@ class Hands:
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, its message takes the failure way
             self._failed(held, error)
         else:
-            self._mean_seconds += (_now() - started - self._mean_seconds) / 20
             self.watch.worked()
             self._report.count(work.event_type, Outcome.HANDLED)
             self._report.delays.add(self._wall_clock() - work.published)
             self._settler.delete(held)
+        finally:
+            self._mean_seconds += (_now() - started - self._mean_seconds) / 20
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         held = self._running.pop(task)
@@ -275,5 +280,7 @@ class Hands:
         return self._max_receives is not None and held.message.receive_count >= self._max_receives
 
     def _out_of_hands(self, held: Held) -> None:
-        self._held.pop(held.message.message_id, None)
+        # given back, it may have come round again already
+        if self._held.get(held.message.message_id) is held:
+            del self._held[held.message.message_id]
         self._changed()

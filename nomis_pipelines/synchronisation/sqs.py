@@ -7,6 +7,7 @@ needs of a queue; `SqsQueue` is the real one.
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
@@ -148,7 +149,7 @@ class Sqs:
             raise QueueError(f"queue {queue_name}: SQS answered {code or 'an error'}") from error
         except NoCredentialsError as error:
             raise QueueError(f"queue {queue_name}: no AWS credentials (AWS_ACCESS_KEY_ID or a role)") from error
-        except BotoCoreError as error:
+        except _connection_errors() as error:
             raise QueueError(f"queue {queue_name}: {type(error).__name__}") from error
 
 
@@ -228,6 +229,14 @@ class SqsQueue:
     async def purge(self) -> None:
         """Have SQS delete everything; refused within 60 seconds of the last time."""
         await self.sqs.call("purge_queue", self.name)
+
+
+@cache
+def _connection_errors() -> tuple[type[Exception], ...]:
+    # aiohttp is imported when something went wrong, or a connection was opened: not to ask for the depth of a queue
+    from aiohttp import ClientError as BrokenConnection
+
+    return BotoCoreError, BrokenConnection, OSError, TimeoutError
 
 
 def _message(raw: Mapping[str, Any]) -> SqsMessage:

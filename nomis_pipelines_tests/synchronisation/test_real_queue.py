@@ -75,7 +75,8 @@ async def test_messages_are_handled_and_gone(queues: QueueWorld):
 
 async def test_a_failing_message_lands_in_the_dead_letter_queue(queues: QueueWorld):
     telemetry = RecordingTelemetry()
-    built, handlers = consumer(queues, telemetry)
+    # a queue moves a message to its dead letters when it is asked to give it out once more
+    built, handlers = consumer(queues, telemetry, idle_seconds=3.0)
     handlers.act = lambda event: 1 / 0
     await queues.queue.send(event(1))
     report = await built.run()
@@ -105,12 +106,15 @@ async def test_sigterm_ends_it_gracefully(queues: QueueWorld):
     handlers.seconds = 1.0
     await queues.queue.send(event(1, "running"))
     await queues.queue.send(event(1, "waiting"))
-    run = asyncio.get_running_loop().create_task(built.run(stop_on=[signal.SIGTERM]))
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, built.stop)
+    run = loop.create_task(built.run())
     while not handlers.running:  # noqa: ASYNC110 - no event to wait for
         await asyncio.sleep(0.05)
     await asyncio.sleep(0.3)
     os.kill(os.getpid(), signal.SIGTERM)
     report = await run
+    loop.remove_signal_handler(signal.SIGTERM)
     assert report.ended is Ended.STOPPED
     assert [step for _, step in handlers.done] == ["running"]
     await asyncio.sleep(0.05)
