@@ -149,6 +149,9 @@ def _serve(port: int) -> None:
     import boto3
     from moto.server import ThreadedMotoServer
 
+    from nomis_pipelines.sandbox import moto_queue
+
+    moto_queue.install()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request otherwise
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     server.start()

@@ -1,6 +1,5 @@
 """SQS for the tests of this package: moto's server in this process."""
 
-import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -8,31 +7,21 @@ from uuid import uuid4
 
 import pytest
 from moto.server import ThreadedMotoServer
-from moto.sqs.models import Message, Queue
 
+from nomis_pipelines.sandbox import moto_queue
 from nomis_pipelines.settings import Settings
 from nomis_pipelines.synchronisation import Sqs
 from nomis_pipelines.synchronisation.sqs import SqsQueue
 
 
-def delete_in_place(queue: Queue, receipt_handle: str) -> None:
-    """moto 5.2 builds a new list for each delete: of two at the same moment one is undone, and a send may be lost."""
-    messages: list[Message] = queue._messages
-    for message in list(messages):
-        if message.had_receipt_handle(receipt_handle):
-            queue.pending_messages.discard(message)
-            with contextlib.suppress(ValueError):
-                messages.remove(message)
-
-
 @pytest.fixture(scope="session")
 def sqs_endpoint() -> Iterator[str]:
     """The address of an SQS server, with credentials for it in boto3's variables."""
+    moto_queue.install()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Queue, "delete_message", delete_in_place)
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
