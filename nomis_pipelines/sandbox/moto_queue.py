@@ -18,9 +18,11 @@ _RECEIPTS = "receipts_of_ours"
 
 def install() -> None:
     """Put our receive, delete and change of visibility into moto, for this process. Again is harmless."""
-    SQSBackend.receive_message = _receive
-    SQSBackend.change_message_visibility = _change_visibility
-    Queue.delete_message = _delete
+    backend: Any = SQSBackend
+    backend.receive_message = _receive
+    backend.change_message_visibility = _change_visibility
+    queue: Any = Queue
+    queue.delete_message = _delete
 
 
 def _receipts(queue: Any) -> dict[str, Message]:
