@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from nomis_pipelines.domains.declaration import Domain
+from nomis_pipelines.domains.sentencing_adjustments import SENTENCING_ADJUSTMENTS
 from nomis_pipelines.domains.visits import VISITS
 from nomis_pipelines.synchronisation import Synchronisation
 
-DOMAINS: tuple[Domain, ...] = (VISITS,)
+DOMAINS: tuple[Domain, ...] = (VISITS, SENTENCING_ADJUSTMENTS)
 
 
 class UnknownDomain(LookupError):

@@ -9,6 +9,7 @@ from nomis_pipelines.contracts.visit_scheduler import (
     LegacyData,
     MigrateVisitRequest,
     NomisPerson,
+    OutcomeStatus,
     VisitContact,
     VisitNote,
     VisitNoteType,
@@ -20,7 +21,7 @@ UNKNOWN = "UNKNOWN"
 
 VISIT_TYPES = {"SCON": "SOCIAL", "OFFI": "OFFICIAL"}
 
-OUTCOME_OF_OUTCOME = {
+OUTCOME_OF_OUTCOME: dict[str, OutcomeStatus] = {
     "ADMIN": "ADMINISTRATIVE_CANCELLATION",
     "ADMIN_CANCEL": "ADMINISTRATIVE_CANCELLATION",
     "HMP": "ESTABLISHMENT_CANCELLED",
@@ -34,7 +35,7 @@ OUTCOME_OF_OUTCOME = {
     "BATCH_CANC": "BATCH_CANCELLATION",
 }
 
-OUTCOME_OF_STATUS: dict[str, str | None] = {
+OUTCOME_OF_STATUS: dict[str, OutcomeStatus | None] = {
     "CANC": "CANCELLATION",
     "HMPOP": "TERMINATED_BY_STAFF",
     "OFFEND": "PRISONER_COMPLETED_EARLY",
@@ -75,7 +76,7 @@ def needs_room(visit: Visit, today: date) -> bool:
     return is_future(visit, today) and not is_erroneous_future(visit, today)
 
 
-def outcome_of(visit: Visit) -> str | None:
+def outcome_of(visit: Visit) -> OutcomeStatus | None:
     """The visit scheduler's outcome; None where it has none. Raises `Rejected` for an unknown code."""
     if visit.visit_outcome is not None:
         code = visit.visit_outcome.code
