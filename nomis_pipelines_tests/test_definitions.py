@@ -352,6 +352,14 @@ def test_a_prison_added_in_the_ui_may_be_migrated(instance: dg.DagsterInstance) 
 
 
 @pytest.mark.server
+def test_a_known_prison_needs_nobody_to_add_it_first(in_environment: None) -> None:
+    with dg.DagsterInstance.ephemeral() as fresh:
+        result = job("migrate_visits").execute_in_process(instance=fresh, tags={"dagster/partition": PARTITION})
+        assert result.success
+        assert partitions_filled(fresh) == {PARTITION}
+
+
+@pytest.mark.server
 def test_an_unknown_field_of_a_filter_fails_the_run_with_its_name(instance: dg.DagsterInstance) -> None:
     result = by_filter(instance, {"prisonId": ["HEI"]}, raise_on_error=False)
     (failure,) = result.filter_events(lambda event: event.is_step_failure)

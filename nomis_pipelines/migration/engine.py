@@ -186,6 +186,7 @@ class MigrationEngine:
             estimated=estimated,
             page_size=settings.page_size_of(migration.name),
             concurrency=settings.http_max_concurrency,
+            patience_seconds=settings.breaker_seconds,
             stop=stop,
             in_history=in_history,
         )

@@ -49,10 +49,14 @@ def require_known_prison(
 ) -> None:
     """Refuse a partition of a prison that nobody has named: Dagster does not check the keys of a run's tag itself.
 
-    Raises `FilterError` saying how a prison is added.
+    A known prison that is not in the grid yet is added: on a new instance a run may come before the sensor's first
+    tick, and would fail at its end, with all records migrated. Raises `FilterError` saying how a prison is added.
     """
     prison = migration.partitions.prison_of(partition)
-    if prison is None or prison in known_prisons(settings) or instance.has_dynamic_partition(PRISONS_SET, prison):
+    if prison is None or instance.has_dynamic_partition(PRISONS_SET, prison):
+        return
+    if prison in known_prisons(settings):
+        instance.add_dynamic_partitions(PRISONS_SET, [prison])
         return
     raise FilterError(
         f"partition {partition} of {migration.name}: {prison} is not a known prison; "

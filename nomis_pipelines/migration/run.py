@@ -22,6 +22,7 @@ from nomis_pipelines.http import (
     InvalidAnswer,
     OutcomeUnknown,
     ServiceError,
+    Unavailable,
 )
 from nomis_pipelines.ledger import Claim, ClaimOutcome, LedgerUnavailable, State
 from nomis_pipelines.migration.declaration import Item, Migration, Rejected, minutes_since
@@ -41,6 +42,7 @@ STOPPERS = (CircuitOpen, AuthError, LedgerUnavailable)
 """Errors that say nothing about the record in hand: they end the run instead of marking the record."""
 
 PROGRESS_SECONDS = 1.0
+LISTING_PAUSE_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -56,7 +58,8 @@ class MigrationRun:
     """One run. Its pages may be worked in any order, each by read, transform, write, record.
 
     `estimated` is NOMIS's count at the start; `concurrency` bounds the records in hand (the services' own limits bound
-    the calls); `in_history` is false for the retry of some records, which leaves their migration's row as it is.
+    the calls); `patience_seconds` is how long a page that cannot be listed is asked for again; `in_history` is false
+    for the retry of some records, which leaves their migration's row as it is.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class MigrationRun:
         estimated: int,
         page_size: int,
         concurrency: int,
+        patience_seconds: float = 0.0,
         stop: StopRequest | None = None,
         in_history: bool = True,
     ) -> None:
@@ -79,6 +83,7 @@ class MigrationRun:
         self.estimated = estimated
         self.page_size = page_size
         self.concurrency = concurrency
+        self.patience_seconds = patience_seconds
         self.in_history = in_history
         self.stop = stop or StopRequest()
         self.tally = Tally()
@@ -107,9 +112,20 @@ class MigrationRun:
         page = Page(spec)
         if self.stop.requested:
             return page
-        query = filter_query(self.filter)
-        await self.read_ids(page, await self.migration.ids.read(self.migration.nomis, query, spec))
+        await self.read_ids(page, await self._list(spec))
         return page
+
+    async def _list(self, spec: PageSpec) -> list[Any]:
+        # one call that the whole run hangs on: an outage that the breaker would sit out must not end it here
+        deadline = time.monotonic() + self.patience_seconds
+        while True:
+            try:
+                return await self.migration.ids.read(self.migration.nomis, filter_query(self.filter), spec)
+            except Unavailable as error:
+                if self.stop.requested or time.monotonic() >= deadline:
+                    raise
+                log.warning("page %d of migration %s: %s; trying again", spec.number, self.migration_id, error)
+                await asyncio.sleep(min(LISTING_PAUSE_SECONDS, self.patience_seconds))
 
     async def read_ids(self, page: Page, ids: list[Any]) -> None:
         """Fill a page with the records of `ids` that are not mapped yet.

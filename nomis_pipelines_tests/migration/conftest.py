@@ -17,8 +17,7 @@ def services() -> FakeServices:
 
 @pytest.fixture
 async def platform(services: FakeServices, ledger_url: str) -> AsyncIterator[FakePlatform]:
-    """Pages of four, one attempt a call."""
-    async with platform_on(
-        services, ledger_url, NOMIS_PIPELINES_PAGE_SIZE="4", NOMIS_PIPELINES_HTTP_ATTEMPTS="1"
-    ) as made:
+    """Pages of four, one attempt a call, little patience."""
+    changes = {"NOMIS_PIPELINES_HTTP_ATTEMPTS": "1", "NOMIS_PIPELINES_BREAKER_SECONDS": "0.2"}
+    async with platform_on(services, ledger_url, NOMIS_PIPELINES_PAGE_SIZE="4", **changes) as made:
         yield made

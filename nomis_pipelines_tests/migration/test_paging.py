@@ -80,9 +80,17 @@ async def test_visits_made_during_the_run_are_migrated_with_the_last_page(
 
 @pytest.mark.server
 async def test_a_page_that_cannot_be_listed_ends_the_run(platform: FakePlatform, services: FakeServices) -> None:
-    services.order("ids", 0, error(500))
+    services.order("ids", 0, error(500), always=True)
     with pytest.raises(Unavailable, match="nomis GET /visits/ids answered 500"):
         await migrate(platform, VISITS.migration)
+
+
+@pytest.mark.server
+async def test_a_page_that_cannot_be_listed_for_a_moment_is_asked_for_again(
+    platform: FakePlatform, services: FakeServices
+) -> None:
+    services.order("ids", 0, error(503))
+    assert (await migrate(platform, VISITS.migration)).tally.migrated == 9
 
 
 @pytest.mark.server
