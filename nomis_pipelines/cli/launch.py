@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from nomis_pipelines.settings import Settings, load_settings
 
 AnyMigration = type[Migration[Any, Any, Any]]
 LAUNCH_TAG = "nomis_pipelines/launch"
+FOLLOW_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,10 @@ def preflight(settings: Settings, migration: AnyMigration) -> None:
     _ = settings.auth_url
     for service in migration.services:
         settings.service(service)
+    _check_ledger(settings)
+
+
+def _check_ledger(settings: Settings) -> None:
     try:
         check_schema(settings.database_url)
     except LedgerError as error:
@@ -101,6 +107,35 @@ def by_filter(migration: AnyMigration, filter_values: Mapping[str, Any]) -> Resu
         row = reader.migration(progress.migration_id) if progress is not None else None
     verdicts = asyncio.run(_verdicts(settings, migration, row)) if row is not None and error is None else []
     return build_result(migration, row, progress, _reasons(settings, migration, row), verdicts, error)
+
+
+def on_server(migration: AnyMigration, filter_values: Mapping[str, Any]) -> tuple[str, str]:
+    """Launch `migrate_<domain>_by_filter` through the Dagster webserver: the run's id and address."""
+    from nomis_pipelines.cli.remote import launch
+    from nomis_pipelines.migration.assets import WHO_TAG
+
+    settings = load_settings()
+    config = {"ops": {"plan_pages": {"config": {"filter": dict(filter_values)}}}}
+    run_id = launch(settings.ui_url, f"migrate_{migration.name}_by_filter", config, {WHO_TAG: settings.user})
+    return run_id, f"{settings.ui_url}/runs/{run_id}"
+
+
+def followed(migration: AnyMigration, filter_values: Mapping[str, Any]) -> Result:
+    """Launch it on the server and watch it from here until its run has ended. Ctrl-C ends the watching only."""
+    from nomis_pipelines.cli.remote import ENDED, run_status
+
+    settings = load_settings()
+    _check_ledger(settings)
+    run_id, url = on_server(migration, filter_values)
+    click.echo(f"launched: {url}", err=True)
+    with LedgerReader(settings.database_url) as reader:
+        with LiveProgress(lambda: reader.latest_progress(migration.name, run_id=run_id), migration.name):
+            while (status := run_status(settings.ui_url, run_id)) not in ENDED:
+                time.sleep(FOLLOW_SECONDS)
+        progress = reader.latest_progress(migration.name, run_id=run_id)
+        row = reader.migration(progress.migration_id) if progress is not None else None
+    error = None if status == "SUCCESS" else f"the run ended as {status}: {url}"
+    return build_result(migration, row, progress, _reasons(settings, migration, row), [], error)
 
 
 def by_job(migration: AnyMigration, partition: str) -> Result:

@@ -10,12 +10,20 @@ from typing import NoReturn
 import click
 
 COMMANDS = {
+    "cancel": ("nomis_pipelines.cli.cancel", "Ask a migration to stop."),
     "contracts": ("nomis_pipelines.cli.contracts", "Our consumer contracts: generate models, check producers."),
     "db": ("nomis_pipelines.cli.db", "The ledger's schema."),
     "demo": ("nomis_pipelines.cli.demo", "A migration or the UI on the sandbox: make run, make dev."),
+    "domains": ("nomis_pipelines.cli.domains", "What exists: events, queues, partitions, switches, repairs."),
+    "duplicates": ("nomis_pipelines.cli.duplicates", "Surplus DPS records: list, resolve."),
+    "failures": ("nomis_pipelines.cli.failures", "Records that failed or were rejected: list, retry, dismiss."),
+    "history": ("nomis_pipelines.cli.history", "The migrations there were, newest first."),
+    "in-doubt": ("nomis_pipelines.cli.in_doubt", "Records that DPS may or may not have: list, adopt, rewrite."),
+    "mappings": ("nomis_pipelines.cli.mappings", "Record the mappings that were refused earlier."),
     "migrate": ("nomis_pipelines.cli.migrate", "Migrate a domain by a filter, in this process."),
     "queues": ("nomis_pipelines.cli.queues", "Event queues and their dead letters: list, peek, retry, purge."),
     "sandbox": ("nomis_pipelines.cli.sandbox", "A small world to run against."),
+    "status": ("nomis_pipelines.cli.status", "How far a migration is, how fast, and how long it will take."),
     "synchronise": ("nomis_pipelines.cli.synchronise", "Handle a domain's events here, without Dagster."),
 }  # fmt: skip
 
@@ -31,7 +39,7 @@ class LazyGroup(click.Group):
         """The command of that name, imported."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name.replace("-", "_"))
         return command if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

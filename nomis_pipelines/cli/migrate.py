@@ -1,14 +1,22 @@
-"""`nomis-pipelines migrate`: the job `migrate_<domain>_by_filter` in this process, without webserver or daemon."""
+"""`nomis-pipelines migrate`: the job `migrate_<domain>_by_filter`, here or on the Dagster server."""
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from nomis_pipelines.cli.common import DOMAIN
+
+if TYPE_CHECKING:
+    from nomis_pipelines.domains.declaration import Domain
+
 
 @click.command()
-@click.argument("domain_name", metavar="DOMAIN")
+@DOMAIN
+@click.option("--prison", "prisons", multiple=True, metavar="CODE", help="A prison; may be repeated.")
+@click.option("--from", "start", metavar="DATE", help="Created on or after: 2024-05, 2024-05-01.")
+@click.option("--to", "end", metavar="DATE", help="Created on or before: a month or day, its end included.")
 @click.option(
     "--filter",
     "filter_text",
@@ -16,25 +24,43 @@ import click
     metavar="JSON",
     help='The filter, as the start request has it, e.g. \'{"prisonIds": ["HEI"]}\'.',
 )
+@click.option("--launch", "launched", is_flag=True, help="Launch it on the Dagster server, at NOMIS_PIPELINES_UI_URL.")
+@click.option("--wait", is_flag=True, help="With --launch: follow it to its end.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object on the last line.")
-def migrate(domain_name: str, filter_text: str, as_json: bool) -> None:
-    """Migrate DOMAIN by a filter.
+def migrate(
+    domain: "Domain",
+    prisons: tuple[str, ...],
+    start: str | None,
+    end: str | None,
+    filter_text: str,
+    *,
+    launched: bool,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Migrate DOMAIN by a filter, in this process, with live progress.
 
-    The exit status is 0 when the run went through, also when records failed; 1 when the run itself failed or was
-    cancelled; 2 when the call or a setting is wrong.
+    --prison, --from and --to are written into the filter, beside what --filter says. The exit status is 0 when the run
+    went through, also when records failed; 1 when the run itself failed or was cancelled; 2 when the call or a setting
+    is wrong.
     """
     from nomis_pipelines.cli import launch
-    from nomis_pipelines.domains import UnknownDomain, domain
+    from nomis_pipelines.cli.filter_options import with_options
     from nomis_pipelines.migration.filters import FilterError, run_filter
 
+    migration = domain.migration
+    if wait and not launched:
+        raise click.UsageError("--wait goes with --launch: without it the command waits anyway")
+    values = with_options(migration, _object(filter_text), prisons=prisons, start=start, end=end)
     try:
-        migration = domain(domain_name).migration
-        run_filter(migration, _object(filter_text), None)
-    except UnknownDomain as error:
-        raise click.BadParameter(str(error), param_hint="DOMAIN") from None
+        run_filter(migration, values, None)
     except FilterError as error:
         raise click.BadParameter(str(error), param_hint="--filter") from None
-    result = launch.by_filter(migration, _object(filter_text))
+    if launched and not wait:
+        run_id, url = launch.on_server(migration, values)
+        click.echo(json.dumps({"run_id": run_id, "run_url": url}) if as_json else f"launched: {url}")
+        return
+    result = launch.followed(migration, values) if launched else launch.by_filter(migration, values)
     launch.show(result)
     if as_json:
         click.echo(json.dumps(result.as_json()))

@@ -142,6 +142,11 @@ class Migration(ABC, Generic[Id, Record, Request]):
     def mapping(self, id: Id, dps_id: str) -> dict[str, Any]:
         """The body of the mapping to record: ids only, since the ledger keeps it until it is recorded."""
 
+    def mapping_of_created(self, id: Id, dps_id: str) -> dict[str, Any]:
+        """The same for a record that an event made: no migration to be labelled with."""
+        mapping = {name: value for name, value in self.mapping(id, dps_id).items() if name != "label"}
+        return {**mapping, "mappingType": "NOMIS_CREATED"}
+
     @abstractmethod
     async def post_mapping(self, mapping: Mapping[str, Any]) -> None:
         """Record the pair. Raises `Conflict` when the mapping service has another pair for one of the ids."""

@@ -34,9 +34,31 @@ class PrisonByMonth:
     def filter_values(self, key: str) -> dict[str, Any]:
         """The part of the domain's filter that a key stands for. Raises `PartitionError`."""
         prison, month = self.split(key)
+        return self.month_values(month, [prison])
+
+    def month_values(self, month: str, prisons: Sequence[str] = ()) -> dict[str, Any]:
+        """The part of a filter that stands for one month (`2024-05`) of some prisons, or of all."""
         start = date.fromisoformat(f"{month}-01")
-        end = _next_month(start)
-        return {self.prison_field: [prison], self.from_field: _midnight(start), self.to_field: _midnight(end)}
+        return {
+            self.prison_field: list(prisons),
+            self.from_field: _midnight(start),
+            self.to_field: _midnight(_next_month(start)),
+        }
+
+    def earlier_values(self, prisons: Sequence[str] = ()) -> dict[str, Any]:
+        """The part of a filter that stands for everything before the first month."""
+        return {
+            self.prison_field: list(prisons),
+            self.to_field: _midnight(date.fromisoformat(f"{self.first_month}-01")),
+        }
+
+    def months(self, today: date) -> list[str]:
+        """The months from the first to today's."""
+        return [f"{month:%Y-%m}" for month in _months(self.first_month, today)]
+
+    def describe(self) -> str:
+        """For people: what a key stands for."""
+        return f"prison and month of creation since {self.first_month}, such as HEI|{self.first_month}"
 
     def split(self, key: str) -> tuple[str, str]:
         """Prison code and month (`2024-05`) of a key. Raises `PartitionError`."""
@@ -91,8 +113,31 @@ class ByMonth:
         if not MONTH.fullmatch(key):
             raise PartitionError(f"{key!r} is not a partition: a key is a month, such as 2024-05")
         _not_before(self.first_month, key, key)
-        start = date.fromisoformat(f"{key}-01")
+        return self.month_values(key)
+
+    def month_values(self, month: str, prisons: Sequence[str] = ()) -> dict[str, Any]:
+        """The part of a filter that stands for one month (`2024-05`). Raises `PartitionError` for any prison."""
+        self._no_prisons(prisons)
+        start = date.fromisoformat(f"{month}-01")
         return {self.from_field: start, self.to_field: _next_month(start) - timedelta(days=1)}
+
+    def earlier_values(self, prisons: Sequence[str] = ()) -> dict[str, Any]:
+        """The part of a filter that stands for everything before the first month."""
+        self._no_prisons(prisons)
+        return {self.to_field: date.fromisoformat(f"{self.first_month}-01") - timedelta(days=1)}
+
+    def months(self, today: date) -> list[str]:
+        """The months from the first to today's."""
+        return [f"{month:%Y-%m}" for month in _months(self.first_month, today)]
+
+    def describe(self) -> str:
+        """For people: what a key stands for."""
+        return f"month of creation since {self.first_month}, such as {self.first_month}"
+
+    @staticmethod
+    def _no_prisons(prisons: Sequence[str]) -> None:
+        if prisons:
+            raise PartitionError("these records cannot be asked for by prison")
 
     def prison_of(self, key: str) -> str | None:
         """None: these partitions know no prison."""
