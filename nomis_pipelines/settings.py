@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote
 
@@ -221,6 +222,8 @@ class Settings(BaseSettings):
     retry_failed_enabled: bool = True
 
     alert_webhook_url: SecretStr | None = None
+    alert_window_seconds: Seconds = 1800.0
+    report_directory: Path | None = None
     ui_url: str = "http://localhost:3000"
 
     @field_validator("prisons")
@@ -347,6 +350,14 @@ class Settings(BaseSettings):
             for event in (event_type, f"{switch_domain}.{event_type}")
             for name in _switch_spellings(event)
         )
+
+    @property
+    def reports(self) -> Path:
+        """Where reports are written: the setting, else `reports` in Dagster's home or in the temporary directory."""
+        if self.report_directory is not None:
+            return self.report_directory
+        home = self.environment.get("DAGSTER_HOME")
+        return Path(home, "reports") if home else Path(gettempdir(), "nomis-pipelines", "reports")
 
     @property
     def event_switches(self) -> dict[str, str]:
