@@ -37,9 +37,10 @@ def test_runs_are_queued_one_at_a_time_for_a_prison(instance: dg.DagsterInstance
     assert type(instance.run_coordinator).__name__ == "QueuedRunCoordinator"
     queue = concurrency.run_queue_config
     assert queue is not None
-    assert queue.max_concurrent_runs > 1
+    assert queue.max_concurrent_runs == 60  # consumers of events hold a place for as long as they live
     assert list(queue.tag_concurrency_limits) == [
-        {"key": "dagster/partition/prison", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
+        {"key": "dagster/partition", "limit": 6},
+        {"key": "dagster/partition/prison", "value": {"applyLimitPerUniqueValue": True}, "limit": 1},
     ]
     assert concurrency.pool_config.default_pool_limit == 4
 

@@ -22,31 +22,38 @@ VISIBILITY_SECONDS = 30
 
 @dataclass(frozen=True, kw_only=True)
 class QueueSpec:
-    """One queue: its id in our settings, its names, and the topics that feed it."""
+    """One queue: its id in our settings, its names, and the event types that it gets from the topic of NOMIS."""
 
     queue_id: str
     name: str
     dlq_name: str = ""
-    topics: tuple[str, ...] = ()
+    event_types: tuple[str, ...] = ()
 
 
-def _event_queue(queue_id: str, stem: str, *topics: str) -> QueueSpec:
+def _event_queue(queue_id: str, stem: str, *event_types: str) -> QueueSpec:
     return QueueSpec(
         queue_id=queue_id,
         name=f"sandbox-prisoner_from_nomis_{stem}_queue",
         dlq_name=f"sandbox-prisoner_from_nomis_{stem}_dl_queue",
-        topics=topics,
+        event_types=event_types,
     )
 
 
 OFFENDER_EVENTS = "offender_events"
-DOMAIN_EVENTS = "hmpps-domain-events"
 
 QUEUES: tuple[QueueSpec, ...] = (
     QueueSpec(queue_id="audit", name="sandbox-audit_queue"),
-    _event_queue("eventvisits", "visits", OFFENDER_EVENTS),
-    _event_queue("eventsentencing", "sentencing", OFFENDER_EVENTS),
-    _event_queue("eventcourtsentencing", "courtsentencing", OFFENDER_EVENTS, DOMAIN_EVENTS),
+    _event_queue("eventvisits", "visits", "VISIT_CANCELLED"),
+    _event_queue(
+        "eventsentencing",
+        "sentencing",
+        "SENTENCE_ADJUSTMENT_UPSERTED",
+        "SENTENCE_ADJUSTMENT_DELETED",
+        "KEY_DATE_ADJUSTMENT_UPSERTED",
+        "KEY_DATE_ADJUSTMENT_DELETED",
+        "BOOKING_NUMBER-CHANGED",
+    ),
+    _event_queue("eventcourtsentencing", "courtsentencing"),
 )
 
 
@@ -127,16 +134,20 @@ class EmbeddedSqs:
 
 
 def create_queues(sqs: Any, sns: Any) -> None:
-    """Make every queue with its dead-letter queue, and every topic with its subscriptions (platform card, 4.1)."""
-    topics = {name: sns.create_topic(Name=name)["TopicArn"] for name in (OFFENDER_EVENTS, DOMAIN_EVENTS)}
+    """Make every queue with its dead-letter queue, and the topic that feeds them (platform card, 4.1).
+
+    Each subscription lets through the event types of its queue, as the real ones do.
+    """
+    topic = sns.create_topic(Name=OFFENDER_EVENTS)["TopicArn"]
     for queue in QUEUES:
         attributes = {"VisibilityTimeout": str(VISIBILITY_SECONDS)}
         if queue.dlq_name:
             dead = _arn(sqs, sqs.create_queue(QueueName=queue.dlq_name)["QueueUrl"])
             attributes["RedrivePolicy"] = json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": MAX_RECEIVES})
         arn = _arn(sqs, sqs.create_queue(QueueName=queue.name, Attributes=attributes)["QueueUrl"])
-        for topic in queue.topics:
-            sns.subscribe(TopicArn=topics[topic], Protocol="sqs", Endpoint=arn)
+        if queue.event_types:
+            policy = {"FilterPolicy": json.dumps({"eventType": list(queue.event_types)})}
+            sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=policy)
 
 
 def _arn(sqs: Any, url: str) -> str:

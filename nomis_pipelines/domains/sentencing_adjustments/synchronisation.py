@@ -1,8 +1,8 @@
 """The events of adjustments (adjustments card, section 7).
 
-All handlers of a booking go one after another: an upsert, a delete, the merge that creates what the booking lacks and a
-resync may be about one adjustment, and the booking is what each of them knows. A mapping retry only posts a pair that is
-settled, so it needs no place in that row. Between two consumers the ledger's claim keeps creates apart.
+All handlers of a booking go one after another: an upsert, a delete, the merge that creates what a booking lacks and a
+resync may be about one adjustment, and the booking is what each of them knows. A mapping retry only posts a settled
+pair, so it needs no place in that row. Between two consumers the claim of the ledger keeps creates apart.
 """
 
 from collections.abc import Mapping

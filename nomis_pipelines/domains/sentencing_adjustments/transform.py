@@ -8,7 +8,7 @@ from nomis_pipelines.migration.declaration import Rejected
 
 Adjustment = SentenceAdjustment | KeyDateAdjustment
 
-KNOWN_TYPES: frozenset[str] = frozenset(get_args(AdjustmentType))
+KNOWN_TYPES: frozenset[str] = frozenset(get_args(AdjustmentType.__value__))
 
 
 def transform(adjustment: Adjustment) -> LegacyAdjustment:
