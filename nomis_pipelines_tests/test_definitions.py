@@ -368,7 +368,8 @@ def test_an_unknown_field_of_a_filter_fails_the_run_with_its_name(instance: dg.D
 
 @pytest.mark.server
 def test_a_run_is_retried_whole_also_in_the_job_that_backfills_use(instance: dg.DagsterInstance) -> None:
-    run_id = job("__ASSET_JOB").execute_in_process(instance=instance, partition_key=PARTITION).run_id
+    backfills = build_definitions((VISITS,)).resolve_job_def("__ASSET_JOB")
+    run_id = backfills.execute_in_process(instance=instance, partition_key=PARTITION).run_id
     run = instance.get_run_by_id(run_id)
     assert run is not None
     assert run.tags["dagster/retry_strategy"] == "ALL_STEPS"

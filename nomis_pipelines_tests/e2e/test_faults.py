@@ -61,8 +61,8 @@ def test_overload_with_retry_after_and_latency(
 ) -> None:
     for seed, service in enumerate(("nomis", "mapping", "visits")):
         sandbox.set_fault("latency", service, distribution="lognormal", milliseconds=3, seed=seed)
-        sandbox.set_fault("status", service, code=429, retry_after="1", limit=2)
-        sandbox.set_fault("status", service, code=503, probability=0.005, seed=seed)
+        sandbox.set_fault("status", service, code=429, retry_after="1", limit=1)
+        sandbox.set_fault("status", service, code=503, probability=0.01, seed=seed, limit=2)
     result = migrate({**environment, **STEADY}, EVERYTHING)
     assert result.status == 0, result.err
     # a service that is merely busy costs time and nothing else
