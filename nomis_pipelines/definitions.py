@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from nomis_pipelines.alerting import build_alerting
 from nomis_pipelines.domains import DOMAINS, consumers_of
 from nomis_pipelines.domains.declaration import Domain
 from nomis_pipelines.maintenance import build_jobs, build_schedules
@@ -22,7 +23,8 @@ def build_definitions(domains: Sequence[Domain] = DOMAINS) -> dg.Definitions:
         for domain in domains
     ]
     jobs: list[Any] = [job for built in (*migrations, *synchronisations) for job in built.jobs]
-    jobs += build_jobs(domains)
+    alerting = build_alerting(domains)
+    jobs += [*build_jobs(domains), *alerting.jobs]
     resources: dict[str, Any] = {
         "migrations": MigrationEngineResource(),
         "platform": PlatformResource(),
@@ -32,7 +34,11 @@ def build_definitions(domains: Sequence[Domain] = DOMAINS) -> dg.Definitions:
         assets=[built.asset for built in migrations],
         asset_checks=[check for built in migrations for check in built.checks],
         jobs=jobs,
-        sensors=[prisons_sensor(), *(sensor for built in synchronisations for sensor in built.sensors)],
+        sensors=[
+            prisons_sensor(),
+            *alerting.sensors,
+            *(sensor for built in synchronisations for sensor in built.sensors),
+        ],
         schedules=build_schedules(domains, jobs),
         resources=resources,
         # here, not on the jobs: a backfill started in the UI runs in Dagster's own job

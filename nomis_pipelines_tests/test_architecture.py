@@ -18,8 +18,8 @@ FOLDERS = {
 }  # fmt: skip
 NOT_YET = {"api"}  # may be absent
 MODULES = {
-    "__init__.py", "__main__.py", "definitions.py", "maintenance.py", "markdown.py", "platform.py", "resources.py",
-    "settings.py", "signals.py",
+    "__init__.py", "__main__.py", "alerting.py", "definitions.py", "failed_runs.py", "maintenance.py", "markdown.py",
+    "platform.py", "resources.py", "settings.py", "signals.py",
 }  # fmt: skip
 WITHOUT_A_PACKAGE = {"e2e"}
 
