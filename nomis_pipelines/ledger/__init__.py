@@ -11,7 +11,7 @@ What needs the database drivers is imported when it is first used: definitions l
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from nomis_pipelines.ledger.errors import LedgerError, LedgerUnavailable, SchemaOutOfDate
+from nomis_pipelines.ledger.errors import AlreadyRunning, LedgerError, LedgerUnavailable, SchemaOutOfDate
 from nomis_pipelines.ledger.model import (
     Claim,
     ClaimOutcome,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nomis_pipelines.ledger.schema import check_schema
 
 __all__ = [
+    "AlreadyRunning",
     "Claim",
     "ClaimOutcome",
     "Ledger",

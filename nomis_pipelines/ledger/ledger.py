@@ -18,11 +18,12 @@ from nomis_pipelines.ledger.operation import CLAIM, Operation
 from nomis_pipelines.ledger.records import Records
 from nomis_pipelines.ledger.session import RESTART_GRACE_SECONDS, Session
 from nomis_pipelines.ledger.store import Store
+from nomis_pipelines.ledger.unsettled import Unsettled
 
 PATIENCE_SECONDS = 60.0
 
 
-class Ledger(Records, Migrations):
+class Ledger(Records, Migrations, Unsettled):
     """The record of what was written to DPS and mapped. Make it with `open`, or use it as a context manager.
 
     `claim`, `written`, `mapped`, … return once their change is committed. They may be awaited together

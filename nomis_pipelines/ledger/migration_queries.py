@@ -34,6 +34,7 @@ _LONDON: Final = ZoneInfo("Europe/London")
 _HISTORY_COLUMNS = [migration_history.c[name] for name in MigrationRow.__dataclass_fields__]
 _PROGRESS_COLUMNS = [migration_progress.c[name] for name in Progress.__dataclass_fields__]
 _ACTIVE = (MigrationStatus.STARTED, MigrationStatus.CANCELLED_REQUESTED)
+_START_LOCK: Final = 0x4E4F5354  # not the ledger owners' class of locks
 
 
 def migration_id_at(moment: datetime, offset: int = 0) -> str:
@@ -71,17 +72,68 @@ def insert_progress(
 def active_owners(migration_type: str) -> Select[Any]:
     """(migration_id, owner, migrated, failed) of the rows of a type that say they run.
 
-    Rows of the service that went before us have no progress, so no owner and no counts.
+    Rows of the service that went before us have no progress, so no owner and no counts. Left out are those that wait
+    for their run: they have no owner yet, see `Migrations.hand_over`.
     """
     column = migration_progress.c
     failed = func.coalesce(column.failed + column.rejected + column.in_doubt, 0)
     migrated = func.coalesce(column.migrated, 0)
+    waits = column.owner.is_(None) & column.migration_id.is_not(None)
     return (
         select(migration_history.c.migration_id, column.owner, migrated.label("migrated"), failed.label("failed"))
         .outerjoin(migration_progress, migration_history.c.migration_id == column.migration_id)
         .where(
             migration_history.c.migration_type == migration_type,
             migration_history.c.status.in_([str(status) for status in _ACTIVE]),
+            ~waits,
+        )
+    )
+
+
+def lock_starts(migration_type: str) -> Select[Any]:
+    """Let one start of a type at a time look and open its row, to the end of the transaction."""
+    return select(func.pg_advisory_xact_lock(_START_LOCK, func.hashtext(migration_type)))
+
+
+def running(migration_type: str) -> Select[Any]:
+    """The rows of a type that say they run, newest first."""
+    return history(migration_types=[migration_type]).where(
+        migration_history.c.status.in_([str(status) for status in _ACTIVE])
+    )
+
+
+def hand_over(migration_id: str, *, run_id: str, owner: int) -> Update:
+    """Give a row up to the run that will take it over, unless that has happened already."""
+    return (
+        update(migration_progress)
+        .values(run_id=run_id, owner=None, updated_at=func.now())
+        .where(migration_progress.c.migration_id == migration_id, migration_progress.c.owner == owner)
+    )
+
+
+def holder(migration_id: str) -> Select[Any]:
+    """(owner, run_id) of a migration."""
+    return select(migration_progress.c.owner, migration_progress.c.run_id).where(
+        migration_progress.c.migration_id == migration_id
+    )
+
+
+def running_row(migration_id: str) -> Select[Any]:
+    """The row of an id if it says it runs, held until the end of the transaction."""
+    return (
+        migration(migration_id)
+        .where(migration_history.c.status.in_([str(status) for status in _ACTIVE]))
+        .with_for_update()
+    )
+
+
+def take_over(migration_id: str, *, run_id: str, owner: int, held_by: int | None) -> Update:
+    """Become the owner of a migration that `held_by` owned when we looked."""
+    return (
+        update(migration_progress)
+        .values(run_id=run_id, owner=owner, updated_at=func.now())
+        .where(
+            migration_progress.c.migration_id == migration_id, migration_progress.c.owner.is_not_distinct_from(held_by)
         )
     )
 
@@ -108,9 +160,9 @@ def save_progress(migration_id: str, progress: Mapping[str, int]) -> Update:
     )
 
 
-def close_abandoned(migration_id: str, *, migrated: int, failed: int, now: datetime) -> Update:
-    """Close a row as FAILED if it still says it runs."""
-    return end_migration(migration_id, status=MigrationStatus.FAILED, migrated=migrated, failed=failed, now=now).where(
+def end_if_running(migration_id: str, *, status: MigrationStatus, migrated: int, failed: int, now: datetime) -> Update:
+    """Close a row if it still says it runs."""
+    return end_migration(migration_id, status=status, migrated=migrated, failed=failed, now=now).where(
         migration_history.c.status.in_([str(status) for status in _ACTIVE])
     )
 
@@ -188,6 +240,11 @@ def migration(migration_id: str) -> Select[Any]:
     return select(*_HISTORY_COLUMNS).where(migration_history.c.migration_id == migration_id)
 
 
+def waiting(migration_type: str) -> Select[Any]:
+    """Progress of the rows of a type that wait for their run to begin."""
+    return active(migration_type).where(migration_progress.c.owner.is_(None))
+
+
 def active(migration_type: str | None = None) -> Select[Any]:
     """Rows that say they run, with their progress: (progress columns). For closing those whose run has died."""
     statement = (
@@ -209,9 +266,11 @@ def set_filter(migration_id: str, filter_json: str) -> Update:
     return update(migration_history).values(filter=filter_json).where(migration_history.c.migration_id == migration_id)
 
 
-def delete_history(migration_types: Sequence[str] = ()) -> Delete:
-    """Remove rows with their progress, all of them or those of some types."""
+def delete_history(migration_types: Sequence[str] = (), *, ended_only: bool = False) -> Delete:
+    """Remove rows with their progress, all of them or those of some types; `ended_only` spares those that run."""
     statement = delete(migration_history)
+    if ended_only:
+        statement = statement.where(migration_history.c.status.not_in([str(status) for status in _ACTIVE]))
     return (
         statement.where(migration_history.c.migration_type.in_(list(migration_types))) if migration_types else statement
     )

@@ -6,21 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from nomis_pipelines.ledger import State
+from nomis_pipelines.ledger import MigrationStatus, State
 from nomis_pipelines.migration.checks import build_checks
-from nomis_pipelines.migration.declaration import Migration
 from nomis_pipelines.migration.engine import MigrationEngine
 from nomis_pipelines.migration.filters import run_filter
 from nomis_pipelines.migration.grid import dagster_partitions, require_known_prison
 from nomis_pipelines.migration.partitions import PRISONS_SET
 from nomis_pipelines.migration.report import as_metadata, sentence, tally_metadata
 from nomis_pipelines.migration.run import MigrationRun
+from nomis_pipelines.migration.start import MIGRATION_ID_TAG, WHO_TAG, AnyMigration
 from nomis_pipelines.migration.tally import Tally
 
-AnyMigration = type[Migration[Any, Any, Any]]
-WHO_TAG = "nomis_pipelines/who"
 PAGE_IO_MANAGER = "page_io_manager"
 
 RETRY_WHOLE = {"dagster/retry_strategy": "ALL_STEPS"}
@@ -107,12 +105,40 @@ def _plan_op(migration: AnyMigration) -> Any:
         if partition is not None:
             require_known_prison(migration, partition, migrations.platform.settings, context.instance)
         who = context.run_tags.get(WHO_TAG, migrations.platform.settings.user)
-        run = await migrations.start(migration, filter=filter, partition=partition, run_id=context.run_id, who=who)
+        run = await _taken_over(context, migrations, migration, filter)
+        if run is None:
+            run = await migrations.start(migration, filter=filter, partition=partition, run_id=context.run_id, who=who)
         context.log.info(f"migration {run.migration_id} of {migration.name}: {run.estimated} records estimated")
-        for page in run.pages():
+        for page in [] if run.stop.requested else run.pages():
             yield dg.DynamicOutput(page, mapping_key=page.label)
 
     return plan_pages.alias("plan_pages")
+
+
+async def _taken_over(
+    context: dg.OpExecutionContext, migrations: MigrationEngine, migration: AnyMigration, filter: BaseModel
+) -> MigrationRun | None:
+    """The migration that the launcher opened for this run; None for a run that shall open its own.
+
+    A retry whose migration was closed opens another, as every retry does. A first attempt must not: its start was
+    answered as failed, or has been cancelled, and may have been made again.
+    """
+    migration_id = context.run_tags.get(MIGRATION_ID_TAG)
+    if migration_id is None:
+        return None
+    run = await migrations.take_over(migration, migration_id, filter=filter, run_id=context.run_id)
+    if run is not None or context.run.parent_run_id is not None:
+        return run
+    row = await migrations.platform.ledger.migration(migration_id)
+    context.instance.add_run_tags(context.run_id, {"dagster/max_retries": "0"})
+    if row is not None and row.status is MigrationStatus.CANCELLED:
+        context.instance.report_run_canceling(context.run)
+        raise dg.DagsterExecutionInterruptedError
+    raise dg.Failure(
+        f"migration {migration_id} is {row.status if row else 'not in the history'} and not this run's to work: "
+        "start it again through the control API, or launch this job without the tag " + MIGRATION_ID_TAG,
+        allow_retries=False,
+    )
 
 
 def _page_op(migration: AnyMigration, stage: str, priority: int, description: str) -> Any:

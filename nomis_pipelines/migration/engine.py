@@ -1,6 +1,5 @@
 """Starts migrations and takes up again what an earlier one left: failed records, and mappings not yet recorded."""
 
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,20 +7,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from nomis_pipelines.http import ServiceError
-from nomis_pipelines.ledger import LedgerUnavailable, Record, RecordKey, State
-from nomis_pipelines.migration.declaration import Item, Migration, MigrationContext
-from nomis_pipelines.migration.filters import filter_json, filter_query
+from nomis_pipelines.ledger import LedgerUnavailable, MigrationStatus, Record, RecordKey, State
+from nomis_pipelines.migration.declaration import Item, Migration
 from nomis_pipelines.migration.ids import PageSpec
-from nomis_pipelines.migration.reasons import fix_for
 from nomis_pipelines.migration.run import MigrationRun, Page
+from nomis_pipelines.migration.start import AnyMigration, context_of, open_migration
 from nomis_pipelines.migration.tally import Tally
 from nomis_pipelines.migration.workers import StopRequest
 from nomis_pipelines.platform import Platform
 
 log = logging.getLogger(__name__)
 
-AnyMigration = type[Migration[Any, Any, Any]]
 RETRY_BATCH = 1000
 
 
@@ -48,41 +44,30 @@ class MigrationEngine:
         Raises what a call to a service raises, with a note that names the settings to check: a service that cannot be
         reached, or a count that fails, leaves no history row.
         """
-        platform, now = self.platform, self.platform.now()
-        query = filter_query(filter)
-        try:
-            for service in migration_class.services:
-                await platform.clients.client(service).ping()
-            estimated = await migration_class.ids.count(platform.clients.client("nomis"), query)
-        except ServiceError as error:
-            if fix := fix_for(error):
-                error.add_note(fix)
-            raise
-        await platform.ledger.close_abandoned(migration_class.migration_type, now)
-        await platform.ledger.doubt_abandoned(migration_class.name)
-        migration_id = await platform.ledger.start_migration(
-            migration_type=migration_class.migration_type,
-            domain=migration_class.name,
-            filter_json=filter_json(filter),
-            estimated=estimated,
-            now=now,
-            run_id=run_id,
-            partition=partition,
+        opened = await open_migration(
+            self.platform, migration_class, filter=filter, partition=partition, run_id=run_id, who=who
         )
-        migration = migration_class(self._context(migration_id))
-        platform.telemetry.event(
-            f"{migration.telemetry_name}-migration-started",
-            {"migrationId": migration_id, "estimatedCount": estimated, **query},
-        )
-        migration.on_started(estimated, filter)
-        await platform.audit.migration_started(
-            migration_type=migration.migration_type,
-            migration_id=migration_id,
-            filter=json.loads(filter_json(filter)),
-            who=who,
-        )
-        self._run = self._build(migration, filter=filter, partition=partition, estimated=estimated)
+        migration = migration_class(context_of(self.platform, opened.migration_id))
+        self._run = self._build(migration, filter=filter, partition=partition, estimated=opened.estimated)
         return self._run
+
+    async def take_over(
+        self, migration_class: AnyMigration, migration_id: str, *, filter: BaseModel, run_id: str
+    ) -> MigrationRun | None:
+        """Go on with a migration that another process opened for this run; None when it cannot be had.
+
+        That is when it has ended meanwhile, or is in the hands of another living run. One that was asked to stop is
+        taken over to be closed as CANCELLED.
+        """
+        row = await self.platform.ledger.take_over(migration_id, run_id)
+        if row is None:
+            return None
+        migration = migration_class(context_of(self.platform, migration_id))
+        run = self._build(migration, filter=filter, partition=None, estimated=row.estimated_record_count)
+        if row.status is MigrationStatus.CANCELLED_REQUESTED:
+            run.stop.request("cancelled by an operator")
+        self._run = run
+        return run
 
     async def close_left_open(self) -> None:
         """Close the history row of a migration that ended before its finish.
@@ -154,17 +139,9 @@ class MigrationEngine:
         return await run.record_page(await run.write_page(await run.transform_page(page)))
 
     def _retry_run(self, migration_class: AnyMigration, migration_id: str) -> MigrationRun:
-        migration = migration_class(self._context(migration_id))
+        migration = migration_class(context_of(self.platform, migration_id))
         return self._build(
             migration, filter=migration_class.filter(), partition=None, estimated=0, stop=self.stop, in_history=False
-        )
-
-    def _context(self, migration_id: str) -> MigrationContext:
-        return MigrationContext(
-            clients=self.platform.clients,
-            telemetry=self.platform.telemetry,
-            migration_id=migration_id,
-            today=self.platform.today(),
         )
 
     def _build(
