@@ -11,6 +11,7 @@ from nomis_pipelines.domains.declaration import Domain
 from nomis_pipelines.maintenance import build_jobs, build_schedules
 from nomis_pipelines.migration.assets import PAGE_IO_MANAGER, asset_key, build_migration
 from nomis_pipelines.migration.grid import prisons_sensor
+from nomis_pipelines.migration.reconcile_job import build_reconciliation, nightly
 from nomis_pipelines.resources import MigrationEngineResource, PlatformResource, forgetting_io_manager
 from nomis_pipelines.synchronisation.jobs import build_synchronisation
 
@@ -23,8 +24,9 @@ def build_definitions(domains: Sequence[Domain] = DOMAINS) -> dg.Definitions:
         for domain in domains
     ]
     jobs: list[Any] = [job for built in (*migrations, *synchronisations) for job in built.jobs]
+    reconciliations = [build_reconciliation(domain.migration, asset_key(domain.migration)) for domain in domains]
     alerting = build_alerting(domains)
-    jobs += [*build_jobs(domains), *alerting.jobs]
+    jobs += [*build_jobs(domains), *reconciliations, *alerting.jobs]
     resources: dict[str, Any] = {
         "migrations": MigrationEngineResource(),
         "platform": PlatformResource(),
@@ -39,7 +41,10 @@ def build_definitions(domains: Sequence[Domain] = DOMAINS) -> dg.Definitions:
             *alerting.sensors,
             *(sensor for built in synchronisations for sensor in built.sensors),
         ],
-        schedules=build_schedules(domains, jobs),
+        schedules=[
+            *build_schedules(domains, jobs),
+            *(nightly(domain.migration, job) for domain, job in zip(domains, reconciliations, strict=True)),
+        ],
         resources=resources,
         # here, not on the jobs: a backfill started in the UI runs in Dagster's own job
         executor=dg.in_process_executor,

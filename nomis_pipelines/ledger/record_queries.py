@@ -90,6 +90,14 @@ def counts(domain: str, *, migration_id: str | None = None, partition: str | Non
     return select("*").select_from(unfinished.union_all(mapped).subquery())
 
 
+def mapped_by_partition(domain: str) -> Select[Any]:
+    """(partition, count) of a domain's mapped records, read from their index alone."""
+    mapped = record.c.state == literal(str(State.MAPPED), literal_execute=True)
+    return (
+        select(record.c.partition, func.count()).where(record.c.domain == domain, mapped).group_by(record.c.partition)
+    )
+
+
 def counts_by_reason(
     domain: str,
     *,

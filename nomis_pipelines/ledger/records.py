@@ -65,6 +65,11 @@ class Records:
         rows = await self._store.rows(queries.counts(domain, migration_id=migration_id, partition=partition))
         return {state: number for state, number in rows if number}
 
+    async def mapped_by_partition(self, domain: str) -> dict[str | None, int]:
+        """Mapped records by the partition they were migrated in; None for those of no partition."""
+        rows = await self._store.rows(queries.mapped_by_partition(domain))
+        return {partition: number for partition, number in rows}  # noqa: C416  # dict() knows no rows
+
     async def counts_by_reason(
         self,
         domain: str,
