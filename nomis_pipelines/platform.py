@@ -27,14 +27,21 @@ class Platform:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings) -> AsyncGenerator[Self]:
-        """Connect, and close everything at the end. Raises `LedgerUnavailable` or `SchemaOutOfDate`."""
+    async def open(cls, settings: Settings, *, patience_seconds: float = 60.0) -> AsyncGenerator[Self]:
+        """Connect, and close everything at the end. Raises `LedgerUnavailable` or `SchemaOutOfDate`.
+
+        `patience_seconds` is how long the ledger's database may be away before those who wait for it are told.
+        """
         from nomis_pipelines.ledger import Ledger
 
         async with AsyncExitStack() as stack:
             telemetry = build_telemetry(settings)
             stack.callback(telemetry.close)
-            ledger = await Ledger.open(settings.database_url, commit_milliseconds=settings.commit_milliseconds)
+            ledger = await Ledger.open(
+                settings.database_url,
+                commit_milliseconds=settings.commit_milliseconds,
+                patience_seconds=patience_seconds,
+            )
             stack.push_async_callback(ledger.aclose)
             clients = await stack.enter_async_context(HttpClients(settings))
             yield cls(settings=settings, clients=clients, ledger=ledger, telemetry=telemetry, audit=Audit(settings))

@@ -190,6 +190,7 @@ class Settings(BaseSettings):
     )
     aws_region: str = Field("eu-west-2", validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"))
 
+    server_port: int = Field(8080, ge=1, le=65_535, validation_alias="SERVER_PORT")
     queue_admin_role: str | None = Field(None, validation_alias="QUEUE_ADMIN_ROLE")
     retry_all_dlqs_unprotected: bool = Field(False, validation_alias="RETRY_ALL_DLQS_UNPROTECTED")
     alerts_has_migrated_data: bool = Field(
@@ -225,6 +226,7 @@ class Settings(BaseSettings):
     alert_window_seconds: Seconds = 1800.0
     report_directory: Path | None = None
     ui_url: str = "http://localhost:3000"
+    dagster_url: str | None = None
 
     @field_validator("prisons")
     @classmethod
@@ -262,6 +264,11 @@ class Settings(BaseSettings):
             return cls(**values)
         except ValidationError as error:
             raise SettingError(_describe(error, values["environment"])) from None
+
+    @property
+    def dagster_server(self) -> str:
+        """Where the control API finds Dagster's webserver, to launch runs."""
+        return (self.dagster_url or self.ui_url).rstrip("/")
 
     def service(self, name: str) -> ServiceConfig:
         """Where service `name` is and who we are there. Raises `SettingError` naming the first missing variable."""

@@ -1,8 +1,10 @@
 """What a domain is: a name and the parts it has. Everything else follows from its parts."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic import BaseModel
 
 from nomis_pipelines.http import HttpClients
 from nomis_pipelines.migration.declaration import DeclarationError, Migration
@@ -11,12 +13,46 @@ from nomis_pipelines.synchronisation.repair import Repair
 
 
 @dataclass(frozen=True, kw_only=True)
+class Endpoints:
+    """Where the control API offers a domain's migration: the segment of the path after `/migrate/`.
+
+    `today` is the one of the present contract (platform card, section 3.2), `in_2024` that of the older one with
+    `role_2024`, its own role (section 3.8); None where a contract has no such migration.
+    """
+
+    today: str | None = None
+    in_2024: str | None = None
+    role_2024: str | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.today or self.in_2024):
+            raise DeclarationError("endpoints without a path in either contract")
+        if bool(self.in_2024) != bool(self.role_2024):
+            raise DeclarationError("endpoints of 2024 need both their path and their role")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Something a domain can tell without changing anything: GET `path` in the control API.
+
+    The query variables are the fields (by alias) of `parameters`; `work` gives rows of the model `row`.
+    """
+
+    summary: str
+    path: str
+    parameters: type[BaseModel]
+    row: type[BaseModel]
+    work: Callable[[HttpClients, Any], Awaitable[Sequence[BaseModel]]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Domain:
     """One kind of entity that moves from NOMIS to DPS.
 
     `title` is how people call it. `synchronisation` are the classes that handle its messages, the domain's own queue
     first. `delete_surplus` removes the surplus DPS record of a duplicate by its DPS id, where DPS has a way to; one
-    that is gone already counts as removed.
+    that is gone already counts as removed. `endpoints` is for domains that the older contracts know: without it the
+    control API offers the migration under the domain's name.
     """
 
     name: str
@@ -24,11 +60,18 @@ class Domain:
     migration: type[Migration[Any, Any, Any]]
     synchronisation: tuple[type[Synchronisation], ...] = ()
     repairs: tuple[Repair, ...] = ()
+    reports: tuple[Report, ...] = ()
     delete_surplus: Callable[[HttpClients, str], Awaitable[None]] | None = None
+    endpoints: Endpoints | None = None
 
     def __post_init__(self) -> None:
         if self.migration.name != self.name:
             raise DeclarationError(f"domain {self.name}: its migration calls itself {self.migration.name}")
+
+    @property
+    def paths(self) -> Endpoints:
+        """Where the control API offers its migration."""
+        return self.endpoints or Endpoints(today=self.name.replace("_", "-"))
 
     @property
     def queues(self) -> list[str]:

@@ -151,6 +151,11 @@ class Migration(ABC, Generic[Id, Record, Request]):
     async def post_mapping(self, mapping: Mapping[str, Any]) -> None:
         """Record the pair. Raises `Conflict` when the mapping service has another pair for one of the ids."""
 
+    @classmethod
+    def message_id(cls, nomis_key: str) -> Any:
+        """The NOMIS id as the body of a `MIGRATE_ENTITY` message had it (platform card, section 4.4): plain JSON."""
+        return nomis_key
+
     def partition_of(self, record: Record) -> str | None:
         """The partition a record belongs to, for runs with a free filter; None when the record does not tell."""
         return None

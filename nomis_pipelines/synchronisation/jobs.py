@@ -5,16 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from nomis_pipelines.markdown import as_markdown
 from nomis_pipelines.platform import Platform
-from nomis_pipelines.synchronisation.context import SyncContext
-from nomis_pipelines.synchronisation.repair import Repair
+from nomis_pipelines.synchronisation.repair import Repair, RepairError, run_repair
 from nomis_pipelines.synchronisation.report import ConsumerReport
-from nomis_pipelines.synchronisation.sender import QueueSender
 from nomis_pipelines.synchronisation.serve import Classes, configured, serve
-from nomis_pipelines.synchronisation.sqs import Sqs
 
 ALIVE = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING,
          dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]  # fmt: skip
@@ -95,33 +92,16 @@ def _repair_job(name: str, repair: Repair) -> dg.JobDefinition:
     @dg.op(name=f"repair_{name}_{repair.name}_work", config_schema=dg.Permissive({}))
     async def work(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> None:
         """Do the repair; its parameters are the op's configuration."""
-        await run_repair(repair, platform, dict(context.op_config))
+        try:
+            await run_repair(repair, platform, dict(context.op_config))
+        except RepairError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
 
     @dg.job(name=f"repair_{name}_{repair.name}", description=f"{repair.summary} ({_parameters(repair.parameters)})")
     def job() -> None:
         work.alias("repair")()
 
     return job
-
-
-async def run_repair(repair: Repair, platform: Platform, values: Mapping[str, Any]) -> None:
-    """Do a repair with its parameters by name. Raises `dg.Failure` when they do not fit."""
-    try:
-        parameters = repair.parameters.model_validate(dict(values))
-    except ValidationError as error:
-        wrong = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors(include_input=False))
-        raise dg.Failure(f"repair {repair.name}: {wrong}", allow_retries=False) from None
-    async with Sqs.open(platform.settings) as sqs:
-        await repair.work(
-            SyncContext(
-                clients=platform.clients,
-                ledger=platform.ledger,
-                telemetry=platform.telemetry,
-                queues=QueueSender(sqs, platform.settings, platform.telemetry),
-                settings=platform.settings,
-            ),
-            parameters,
-        )
 
 
 def _parameters(model: type[BaseModel]) -> str:

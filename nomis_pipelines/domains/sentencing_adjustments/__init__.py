@@ -1,6 +1,6 @@
 """Sentencing adjustments: days added to or taken off the time to serve, of two kinds (adjustments card)."""
 
-from nomis_pipelines.domains.declaration import Domain
+from nomis_pipelines.domains.declaration import Domain, Endpoints
 from nomis_pipelines.domains.sentencing_adjustments.clients import AdjustmentCalls
 from nomis_pipelines.domains.sentencing_adjustments.migration import AdjustmentsMigration
 from nomis_pipelines.domains.sentencing_adjustments.repairs import REPAIRS
@@ -23,4 +23,6 @@ SENTENCING_ADJUSTMENTS = Domain(
     synchronisation=(AdjustmentsSynchronisation, AdjustmentsResynchronisation),
     repairs=REPAIRS,
     delete_surplus=delete_surplus,
+    # a migration of 2024 only: today's contract has none (platform card, sections 3.2 and 3.8)
+    endpoints=Endpoints(in_2024="sentencing", role_2024="ROLE_MIGRATE_SENTENCING"),
 )

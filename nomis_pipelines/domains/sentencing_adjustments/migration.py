@@ -73,6 +73,11 @@ class AdjustmentsMigration(Migration[AdjustmentKey, Adjustment, LegacyAdjustment
     def parse_key(self, nomis_key: str) -> AdjustmentKey:
         return AdjustmentKey.parse(nomis_key)
 
+    @classmethod
+    def message_id(cls, nomis_key: str) -> dict[str, Any]:
+        key = AdjustmentKey.parse(nomis_key)
+        return {"adjustmentId": key.id, "adjustmentCategory": key.category}
+
     async def find_mapping(self, id: AdjustmentKey) -> str | None:
         mapping = await self._calls.find_mapping(id)
         return mapping.adjustment_id if mapping is not None else None

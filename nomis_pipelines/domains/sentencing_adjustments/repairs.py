@@ -5,7 +5,7 @@ from pydantic.alias_generators import to_camel
 
 from nomis_pipelines.domains.sentencing_adjustments.synchronisation import AdjustmentWork
 from nomis_pipelines.synchronisation import SyncContext
-from nomis_pipelines.synchronisation.repair import Repair
+from nomis_pipelines.synchronisation.repair import SYSCON_ROLE, UPDATE_ROLE, Repair
 
 
 class Booking(BaseModel):
@@ -36,6 +36,7 @@ REPAIRS = (
         path="/prisoners/booking-id/{bookingId}/merge/sentencing-adjustments/repair",
         parameters=Booking,
         work=repair_merge,
+        roles=(UPDATE_ROLE, SYSCON_ROLE, "ROLE_MIGRATE_SENTENCING"),
     ),
     Repair(
         name="update",

@@ -88,6 +88,10 @@ class VisitsMigration(Migration[int, VisitRecord, MigrateVisitRequest]):
     def parse_key(self, nomis_key: str) -> int:
         return int(nomis_key)
 
+    @classmethod
+    def message_id(cls, nomis_key: str) -> dict[str, int]:
+        return {"visitId": int(nomis_key)}
+
     async def find_mapping(self, id: int) -> str | None:
         mapping = await self.mappings.find("/mapping/visits/nomisId/{nomisId}", VisitMapping, path={"nomisId": id})
         return mapping.vsip_id if mapping is not None else None
