@@ -98,7 +98,8 @@ def picture(found: Reconciliation) -> bytes:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set_facecolor("#eeeeee")
-    image = axes.imshow(grid, aspect="auto", interpolation="nearest", vmin=0, vmax=100, cmap="RdYlGn")
+    # no red and green, which not everybody can tell apart
+    image = axes.imshow(grid, aspect="auto", interpolation="nearest", vmin=0, vmax=100, cmap="viridis")
     _label(axes.set_xticks, months, most=24)
     axes.tick_params(axis="x", labelrotation=90)
     _label(axes.set_yticks, [prison or "all" for prison in prisons], most=120)
@@ -111,7 +112,7 @@ def picture(found: Reconciliation) -> bytes:
 
 
 def _label(set_ticks: Any, labels: Sequence[str], most: int) -> None:
-    step = -(-len(labels) // most)
+    step = next((each for each in (1, 2, 3, 6, 12, 24) if len(labels) <= each * most), 60)
     set_ticks(range(0, len(labels), step), labels=list(labels)[::step])
 
 
