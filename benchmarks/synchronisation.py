@@ -15,11 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nomis_pipelines.contracts.nomis_prisoner import AdjustmentIdPage
+from nomis_pipelines.domains.sentencing_adjustments.clients import AdjustmentCalls
+from nomis_pipelines.domains.sentencing_adjustments.migration import adjustment_ids
+from nomis_pipelines.domains.sentencing_adjustments.transform import KNOWN_TYPES, Adjustment
 from nomis_pipelines.http import HttpClients
 from nomis_pipelines.sandbox import Sandbox
 from nomis_pipelines.settings import Settings
@@ -43,37 +45,42 @@ def event(category: str, adjustment_id: int) -> str:
 
 
 async def events(settings: Settings, count: int) -> list[str]:
-    """Events for the first `count` adjustments of NOMIS."""
+    """Events for `count` adjustments of NOMIS, but those of a type that DPS does not know: they come back for minutes."""
     async with HttpClients(settings) as clients:
-        nomis = clients.client("nomis")
+        calls = AdjustmentCalls(clients)
         found: list[str] = []
         page = 0
         while len(found) < count:
-            answer = await nomis.get("/adjustments/ids", AdjustmentIdPage, query={"page": page, "size": 2000})
-            if not answer.content:
+            listed = await adjustment_ids(calls.nomis, {}, page, 500)
+            if not listed.ids:
                 raise SystemExit(f"the sandbox has only {len(found)} adjustments")
-            found += [event(row.adjustment_category, row.adjustment_id) for row in answer.content]
+            read = await asyncio.gather(*map(calls.read, listed.ids))
+            known = [key for key, adjustment in zip(listed.ids, read, strict=True) if is_known(adjustment)]
+            found += [event(key.category, key.id) for key in known]
             page += 1
     return found[:count]
 
 
+def is_known(adjustment: Adjustment) -> bool:
+    """Whether DPS knows its type."""
+    return adjustment.adjustment_type.code in KNOWN_TYPES
+
+
 async def send(settings: Settings, bodies: Sequence[str], *, each_second: float | None = None) -> None:
-    """Put messages on the queue, all at once or so many a second."""
+    """Put messages on the queue, all at once in batches, or so many a second one by one."""
     async with Sqs.open(settings) as sqs:
         queue = sqs.queue(settings.queue(QUEUE).queue_name)
-        started = time.perf_counter()
-        limit = asyncio.Semaphore(8)
-
-        async def one(body: str) -> None:
-            async with limit:
-                await queue.send(body, {})
-
         if each_second is None:
-            await asyncio.gather(*map(one, bodies))
+            url = await sqs.url(queue.name)
+            for start in range(0, len(bodies), BATCH):
+                batch = bodies[start : start + BATCH]
+                entries = [{"Id": str(place), "MessageBody": body} for place, body in enumerate(batch)]
+                await sqs.client.send_message_batch(QueueUrl=url, Entries=entries)
             return
+        started = time.perf_counter()
         for number, body in enumerate(bodies):
             await asyncio.sleep(max(0.0, started + number / each_second - time.perf_counter()))
-            await one(body)
+            await queue.send(body, {})
 
 
 async def floor(settings: Settings, bodies: Sequence[str]) -> float:
@@ -94,13 +101,11 @@ async def floor(settings: Settings, bodies: Sequence[str]) -> float:
         return seen / (time.perf_counter() - started)
 
 
-def consumer(environment: Mapping[str, str]) -> subprocess.Popen[str]:
+def consumer() -> subprocess.Popen[str]:
     """Start a consumer that ends when the queue has been idle."""
     command = [sys.executable, "-m", "nomis_pipelines", "synchronise", "sentencing-adjustments"]
     options = ["--until-idle", str(IDLE_SECONDS), "--json"]
-    return subprocess.Popen(
-        [*command, *options], env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+    return subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
 def report(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -123,18 +128,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as state:
         Path(state).chmod(0o755)
         wanted = options.events + steady
-        with Sandbox(state=Path(state) / "sandbox", visits=60_000, adjustments=wanted + 2000) as sandbox:
-            environment = {**os.environ, **sandbox.environment}
-            settings = Settings.load(environment)
+        with Sandbox(state=Path(state) / "sandbox", visits=60_000, adjustments=wanted + 3000) as sandbox:
+            os.environ.update(sandbox.environment)  # boto3 takes its credentials from there
+            settings = Settings.load()
             bodies = asyncio.run(events(settings, wanted))
             bare = asyncio.run(floor(settings, bodies[:2000]))
             asyncio.run(send(settings, bodies[: options.events]))
-            drained = report(consumer(environment))
+            drained = report(consumer())
             rate = drained["handled"] / (drained["seconds"] - IDLE_SECONDS)
             print("| queued events | handled | a second | of the floor | failed |\n|---:|---:|---:|---:|---:|")
             counts = (f"{options.events:,}", f"{drained['handled']:,}", f"{rate:,.0f}", f"{rate / bare:.2f}")
             print("|", " | ".join((*counts, str(drained["failed"]))), "|", flush=True)
-            warm = consumer(environment)
+            warm = consumer()
             time.sleep(IDLE_SECONDS - 1)
             asyncio.run(send(settings, bodies[options.events :], each_second=options.steady))
             found = report(warm)

@@ -1,19 +1,23 @@
 """What moto's SQS lacks for us: queues that many clients use at once and that hold tens of thousands of messages.
 
 moto 5.2 builds a queue's list anew for each delete, outside its lock, so that of two deletes at the same moment one is
-undone and a send may be lost; and it looks at all messages of a queue for each that it hands out. Here: receive,
-delete and change of visibility under the queue's lock, by receipt, from the queue's front. Standard queues only.
+undone and a send may be lost; and it looks at all messages of a queue, asking for the time at each, for every message
+that comes or goes. Here: receive, delete and change of visibility under the queue's lock, by receipt, from the queue's
+front, and counts from what is in flight or delayed. Standard queues only.
 """
 
 import time
 from copy import deepcopy
 from typing import Any
 
+from moto.sqs import models
 from moto.sqs.exceptions import ReceiptHandleIsInvalid
 from moto.sqs.models import Message, Queue, SQSBackend
 
 _POLL_SECONDS = 0.1
 _RECEIPTS = "receipts_of_ours"
+_DELAYED = "delayed_of_ours"
+_ADD = "add_message_of_moto"
 
 
 def install() -> None:
@@ -23,11 +27,39 @@ def install() -> None:
     backend.change_message_visibility = _change_visibility
     queue: Any = Queue
     queue.delete_message = _delete
+    queue.approximate_number_of_messages = property(_waiting)
+    queue.approximate_number_of_messages_not_visible = property(_in_flight)
+    queue.approximate_number_of_messages_delayed = property(_delayed)
+    if queue.add_message is not _add:
+        setattr(queue, _ADD, queue.add_message)
+        queue.add_message = _add
+    clock: Any = models
+    clock.unix_time_millis = lambda: time.time() * 1000
 
 
 def _receipts(queue: Any) -> dict[str, Message]:
     """The messages that were handed out, by every receipt they ever had."""
     return vars(queue).setdefault(_RECEIPTS, {})
+
+
+def _add(queue: Any, message: Message) -> None:
+    if message.delayed:
+        vars(queue).setdefault(_DELAYED, []).append(message)
+    getattr(queue, _ADD)(message)
+
+
+def _in_flight(queue: Any) -> int:
+    return sum(not message.visible for message in list(queue.pending_messages))
+
+
+def _delayed(queue: Any) -> int:
+    still = [message for message in vars(queue).get(_DELAYED, ()) if message.delayed]
+    vars(queue)[_DELAYED] = still
+    return len(still)
+
+
+def _waiting(queue: Any) -> int:
+    return max(0, len(queue._messages) - _in_flight(queue) - _delayed(queue))  # noqa: SLF001
 
 
 def _receive(
