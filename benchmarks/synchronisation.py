@@ -45,7 +45,7 @@ def event(category: str, adjustment_id: int) -> str:
 
 
 async def events(settings: Settings, count: int) -> list[str]:
-    """Events for `count` adjustments of NOMIS, but those of a type that DPS does not know: they come back for minutes."""
+    """Events for `count` adjustments of NOMIS, but those of a type unknown to DPS: they come back for minutes."""
     async with HttpClients(settings) as clients:
         calls = AdjustmentCalls(clients)
         found: list[str] = []
