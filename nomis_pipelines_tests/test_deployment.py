@@ -14,7 +14,7 @@ from nomis_pipelines.settings import Settings
 ROOT = Path(__file__).parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
-OURS = {"sandbox", "schema", "code", "webserver", "daemon"}
+OURS = {"sandbox", "schema", "code", "webserver", "daemon", "api"}
 
 
 def test_all_parts_of_a_deployment_are_there():

@@ -81,14 +81,14 @@ def partition(domain_name: str, partition: str, admin_url: str) -> None:
 @STATE
 @click.option("--port", default=3000, show_default=True, help="Of the Dagster UI; the next free one is taken.")
 def dev(state: Path, port: int) -> None:
-    """Dagster's UI and daemon on the sandbox, until Ctrl-C."""
+    """Dagster's UI and daemon and the control API on the sandbox, until Ctrl-C."""
     with _sandbox(state) as running:
         port = _free_port(port)
         environment = {**running.environment, "NOMIS_PIPELINES_UI_URL": f"http://localhost:{port}"}
-        sys.exit(_serve(_Children(state.absolute(), environment), port))
+        sys.exit(_serve(_Children(state.absolute(), environment), port, _free_port(8080)))
 
 
-def _serve(children: "_Children", port: int) -> int:
+def _serve(children: "_Children", port: int, api_port: int) -> int:
     code_port = _free_port(4266)
     workspace = children.directory / "workspace.yaml"
     workspace.write_text(
@@ -102,8 +102,10 @@ def _serve(children: "_Children", port: int) -> int:
             return children.outcome()
         children.start("daemon", "dagster-daemon", "run", "-w", str(workspace))
         children.start("webserver", "dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "-w", str(workspace))
-        if children.wait_for_port(port):
+        children.start("api", "nomis-pipelines", "api", "--port", str(api_port))
+        if children.wait_for_port(port) and children.wait_for_port(api_port):
             click.echo(f"Dagster UI: http://localhost:{port}    logs: {children.directory}/dev-*.log", err=True)
+            click.echo(f"Control API: http://localhost:{api_port}/swagger-ui.html", err=True)
             click.echo("Ctrl-C stops everything.", err=True)
             children.wait()
         return children.outcome()

@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 COMMANDS = {
+    "api": ("nomis_pipelines.cli.api", "Serve the control API that dashboards and scripts speak."),
     "cancel": ("nomis_pipelines.cli.cancel", "Ask a migration to stop."),
     "contracts": ("nomis_pipelines.cli.contracts", "Our consumer contracts: generate models, check producers."),
     "db": ("nomis_pipelines.cli.db", "The ledger's schema."),
