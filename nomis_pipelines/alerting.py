@@ -28,7 +28,8 @@ WINDOWS = "nomis_pipelines/alert_windows"
 """The key of the windows in Dagster's own key-value store: there whenever a sensor runs, whatever else is down."""
 
 PATIENT_ATTEMPTS = 6
-SECONDS = 15
+SECONDS = 5
+"""Dagster hands a sensor five runs a tick; at fifteen seconds the runs of a big backfill would be told an hour late."""
 REPEATS_SECONDS = 60
 ALIVE = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING,
          dg.DagsterRunStatus.STARTED]  # fmt: skip

@@ -9,6 +9,8 @@ from nomis_pipelines.observability.alerts import Alert
 
 LONGEST_WORDS = 300
 _DIGITS = re.compile(r"\d+")
+_SHOWN = re.compile(r", \d+ shown$")
+"""Said of the table beside a check, which an alert has not."""
 
 # Errors that are ours, or were written by us into Dagster's: their words hold ids, states and settings only. Of any
 # other error only the class is told, since its words may quote a record.
@@ -68,7 +70,7 @@ def check_alert(run: FailedRun, checks: Sequence[FailedCheck], domains: Sequence
         key=f"checks:{assets}:{names}",
         title=f"{assets}: {'check' if len(checks) == 1 else 'checks'} failed: {names}",
         facts=[
-            *((check.name, check.summary) for check in checks),
+            *((check.name, _SHOWN.sub("", check.summary)) for check in checks),
             ("where", _where(run, migration_id)),
             ("records", records),
         ],

@@ -19,7 +19,7 @@ SAMPLE = 20
 MOST_CELLS = 50
 
 ADVICE = {
-    Standing.NEVER_MIGRATED: "nomis-pipelines migrate {domain}, for the prisons and months below",
+    Standing.NEVER_MIGRATED: "nomis-pipelines migrate {domain}, for the prisons and months that the report names",
     Standing.LOST: "nomis-pipelines migrate {domain}: the mapping service's table was reset",
     Standing.UNMAPPED: "nomis-pipelines mappings retry {domain}",
     Standing.FAILED: "nomis-pipelines failures {domain}",

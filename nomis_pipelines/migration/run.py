@@ -8,7 +8,7 @@ is the permit given back; so a crash can leave in doubt no more records than cal
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,9 @@ log = logging.getLogger(__name__)
 AnyItem = Item[Any, Any, Any]
 STOPPERS = (CircuitOpen, AuthError, LedgerUnavailable)
 """Errors that say nothing about the record in hand: they end the run instead of marking the record."""
+
+NOT_IDENTITY = frozenset({"label", "mappingType", "whenCreated"})
+"""Fields of a mapping that say how a pair came about, not which ids it pairs."""
 
 PROGRESS_SECONDS = 1.0
 LISTING_PAUSE_SECONDS = 1.0
@@ -300,7 +303,7 @@ class MigrationRun:
             if conflict.existing is None:
                 return False
             existing = str(conflict.existing.get(self.migration.dps_id_field))
-            if existing == item.dps_id:
+            if existing == item.dps_id and _same_pair(item.mapping, conflict.existing):
                 # Our own pair under another label: called a duplicate, DPS's only record would be deleted as surplus.
                 return await self._mapped(page, item)
             await self.ledger.duplicate(
@@ -395,3 +398,10 @@ class MigrationRun:
         await self.ledger.save_progress(self.migration_id, {**self.tally.counts(), "processed": self.tally.processed})
         if await self.ledger.cancel_requested(self.migration_id):
             self.stop.request("cancelled by an operator")
+
+
+def _same_pair(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    """Whether two mappings pair the same ids. An operator may adopt a DPS record that belongs to another NOMIS record:
+    that is no pair of ours, though the DPS id is the same.
+    """
+    return all(str(theirs[name]) == str(value) for name, value in ours.items() if name in theirs.keys() - NOT_IDENTITY)
