@@ -116,7 +116,7 @@ def on_server(migration: AnyMigration, filter_values: Mapping[str, Any]) -> tupl
 
     settings = load_settings()
     config = {"ops": {"plan_pages": {"config": {"filter": dict(filter_values)}}}}
-    run_id = launch(settings.ui_url, f"migrate_{migration.name}_by_filter", config, {WHO_TAG: settings.user})
+    run_id = launch(settings.dagster_server, f"migrate_{migration.name}_by_filter", config, {WHO_TAG: settings.user})
     return run_id, f"{settings.ui_url}/runs/{run_id}"
 
 
@@ -130,7 +130,7 @@ def followed(migration: AnyMigration, filter_values: Mapping[str, Any]) -> Resul
     click.echo(f"launched: {url}", err=True)
     with LedgerReader(settings.database_url) as reader:
         with LiveProgress(lambda: reader.latest_progress(migration.name, run_id=run_id), migration.name):
-            while (status := run_status(settings.ui_url, run_id)) not in ENDED:
+            while (status := run_status(settings.dagster_server, run_id)) not in ENDED:
                 time.sleep(FOLLOW_SECONDS)
         progress = reader.latest_progress(migration.name, run_id=run_id)
         row = reader.migration(progress.migration_id) if progress is not None else None

@@ -1,4 +1,4 @@
-"""Launching a run through the Dagster webserver (`NOMIS_PIPELINES_UI_URL`), and asking what became of it."""
+"""Launching a run through the Dagster webserver (`NOMIS_PIPELINES_DAGSTER_URL`), and asking what became of it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,35 +23,35 @@ mutation ($params: ExecutionParams!) {
 _STATUS = "query ($id: ID!) { runOrError(runId: $id) { __typename ... on Run { status } ... on Error { message } } }"
 
 
-def launch(ui_url: str, job: str, run_config: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+def launch(server: str, job: str, run_config: Mapping[str, Any], tags: Mapping[str, str]) -> str:
     """Launch a job; the run's id. Raises a `ClickException` with Dagster's own words when it refuses."""
     params = {
         "selector": {"jobName": job, "repositoryName": "__repository__", "repositoryLocationName": LOCATION},
         "runConfigData": run_config,
         "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
     }
-    answer = _ask(ui_url, _LAUNCH, {"params": params})["launchRun"]
+    answer = _ask(server, _LAUNCH, {"params": params})["launchRun"]
     if "run" in answer:
         return str(answer["run"]["runId"])
     words = [answer["message"]] if "message" in answer else [error["message"] for error in answer.get("errors", [])]
     raise click.ClickException(f"Dagster did not launch {job}: {'; '.join(words) or answer['__typename']}")
 
 
-def run_status(ui_url: str, run_id: str) -> str:
+def run_status(server: str, run_id: str) -> str:
     """The status of a run, such as `STARTED`."""
-    answer = _ask(ui_url, _STATUS, {"id": run_id})["runOrError"]
+    answer = _ask(server, _STATUS, {"id": run_id})["runOrError"]
     if "status" not in answer:
         raise click.ClickException(f"run {run_id}: {answer.get('message', answer['__typename'])}")
     return str(answer["status"])
 
 
-def _ask(ui_url: str, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+def _ask(server: str, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     import httpx
 
-    hint = f"the Dagster webserver at {ui_url} (NOMIS_PIPELINES_UI_URL)"
+    hint = f"the Dagster webserver at {server} (NOMIS_PIPELINES_DAGSTER_URL)"
     try:
         response = httpx.post(
-            f"{ui_url}/graphql", json={"query": query, "variables": variables}, timeout=TIMEOUT_SECONDS
+            f"{server}/graphql", json={"query": query, "variables": variables}, timeout=TIMEOUT_SECONDS
         )
         answer = response.json()
     except httpx.HTTPError as error:

@@ -117,7 +117,7 @@ def test_what_the_server_refuses_is_said_in_its_words() -> None:
     route.mock(return_value=httpx.Response(200, json={"data": {"runOrError": {"status": "STARTED"}}}))
     assert remote.run_status("http://ui.test", "r1") == "STARTED"
     route.mock(side_effect=httpx.ConnectError("refused"))
-    with pytest.raises(click.ClickException, match=r"http://ui.test \(NOMIS_PIPELINES_UI_URL\) cannot be reached"):
+    with pytest.raises(click.ClickException, match=r"http://ui.test \(NOMIS_PIPELINES_DAGSTER_URL\) cannot be reached"):
         remote.run_status("http://ui.test", "r1")
     route.mock(return_value=httpx.Response(502, text="<html>"))
     with pytest.raises(click.ClickException, match="does not answer as Dagster's would"):
