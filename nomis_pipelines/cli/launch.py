@@ -4,12 +4,11 @@ import asyncio
 import json
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +17,9 @@ from nomis_pipelines.ledger import LedgerError, LedgerReader, MigrationRow, Prog
 from nomis_pipelines.migration.declaration import Migration
 from nomis_pipelines.migration.verdicts import ADVICE, Verdict
 from nomis_pipelines.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from nomis_pipelines.api.launcher import Launcher
 
 AnyMigration = type[Migration[Any, Any, Any]]
 LAUNCH_TAG = "nomis_pipelines/launch"
@@ -111,31 +113,55 @@ def by_filter(migration: AnyMigration, filter_values: Mapping[str, Any]) -> Resu
 
 def on_server(migration: AnyMigration, filter_values: Mapping[str, Any]) -> tuple[str, str]:
     """Launch `migrate_<domain>_by_filter` through the Dagster webserver: the run's id and address."""
-    from nomis_pipelines.cli.remote import launch
     from nomis_pipelines.migration.assets import WHO_TAG
 
     settings = load_settings()
     config = {"ops": {"plan_pages": {"config": {"filter": dict(filter_values)}}}}
-    run_id = launch(settings.dagster_server, f"migrate_{migration.name}_by_filter", config, {WHO_TAG: settings.user})
+    job, tags = f"migrate_{migration.name}_by_filter", {WHO_TAG: settings.user}
+    run_id = _ask_server(settings, lambda launcher: launcher.launch(job, config, tags))
     return run_id, f"{settings.ui_url}/runs/{run_id}"
 
 
 def followed(migration: AnyMigration, filter_values: Mapping[str, Any]) -> Result:
     """Launch it on the server and watch it from here until its run has ended. Ctrl-C ends the watching only."""
-    from nomis_pipelines.cli.remote import ENDED, run_status
-
     settings = load_settings()
     _check_ledger(settings)
     run_id, url = on_server(migration, filter_values)
     click.echo(f"launched: {url}", err=True)
     with LedgerReader(settings.database_url) as reader:
         with LiveProgress(lambda: reader.latest_progress(migration.name, run_id=run_id), migration.name):
-            while (status := run_status(settings.dagster_server, run_id)) not in ENDED:
-                time.sleep(FOLLOW_SECONDS)
+            status = _ask_server(settings, lambda launcher: _end_of(launcher, run_id))
         progress = reader.latest_progress(migration.name, run_id=run_id)
         row = reader.migration(progress.migration_id) if progress is not None else None
     error = None if status == "SUCCESS" else f"the run ended as {status}: {url}"
     return build_result(migration, row, progress, _reasons(settings, migration, row), [], error)
+
+
+async def _end_of(launcher: "Launcher", run_id: str) -> str:
+    from nomis_pipelines.api.launcher import ENDED
+
+    while True:
+        status = await launcher.status(run_id)
+        if status is None or status in ENDED:
+            return status or "DELETED"
+        await asyncio.sleep(FOLLOW_SECONDS)
+
+
+def _ask_server(settings: Settings, question: "Callable[[Launcher], Awaitable[str]]") -> str:
+    from nomis_pipelines.api.launcher import DagsterLauncher, LaunchError
+    from nomis_pipelines.http import HttpxWire
+
+    async def ask() -> str:
+        wire = HttpxWire()
+        try:
+            return await question(DagsterLauncher(settings.dagster_server, wire))
+        finally:
+            await wire.aclose()
+
+    try:
+        return asyncio.run(ask())
+    except LaunchError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def by_job(migration: AnyMigration, partition: str) -> Result:

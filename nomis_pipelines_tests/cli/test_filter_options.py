@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -11,16 +12,17 @@ import click
 import httpx
 import pytest
 import respx
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from nomis_pipelines.cli import remote
 from nomis_pipelines.cli.filter_options import with_options
 from nomis_pipelines.cli.main import cli
 from nomis_pipelines.domains.visits import VISITS
 from nomis_pipelines.migration.filters import run_filter
 from nomis_pipelines.migration.partitions import ByMonth
+from nomis_pipelines.settings import load_settings
+from nomis_pipelines_tests import world
 
 MIGRATION = VISITS.migration
 
@@ -95,33 +97,60 @@ def test_the_command_refuses_a_wrong_prison_before_it_begins() -> None:
     assert (result.exit_code, "prisonIds" in result.output) == (2, True)
 
 
-@respx.mock
-def test_a_run_is_launched_on_the_server_with_its_filter() -> None:
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[respx.Route]:
+    """Dagster's webserver."""
+    for name, value in world.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("NOMIS_PIPELINES_DAGSTER_URL", "http://dagster.test")
+    monkeypatch.setenv("NOMIS_PIPELINES_UI_URL", "http://ui.test")
+    load_settings.cache_clear()
+    with respx.mock() as router:
+        yield router.post("http://dagster.test/graphql")
+    load_settings.cache_clear()
+
+
+def launched(*more: str) -> Result:
+    return CliRunner().invoke(cli, ["migrate", "visits", "--prison", "HEI", "--from", "2024-05", "--launch", *more])
+
+
+def test_a_run_is_launched_on_the_server_with_its_filter(server: respx.Route) -> None:
     answer = {"data": {"launchRun": {"__typename": "LaunchRunSuccess", "run": {"runId": "r1"}}}}
-    route = respx.post("http://ui.test/graphql").mock(return_value=httpx.Response(200, json=answer))
-    config = {"ops": {"plan_pages": {"config": {"filter": {"prisonIds": ["HEI"]}}}}}
-    assert remote.launch("http://ui.test", "migrate_visits_by_filter", config, {"who": "me"}) == "r1"
-    params = json.loads(route.calls[0].request.content)["variables"]["params"]
+    server.mock(return_value=httpx.Response(200, json=answer))
+    result = launched("--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (0, {"run_id": "r1", "run_url": "http://ui.test/runs/r1"})
+    params = json.loads(server.calls[0].request.content)["variables"]["params"]
     assert params["selector"]["jobName"] == "migrate_visits_by_filter"
-    assert params["runConfigData"] == config
-    assert params["executionMetadata"] == {"tags": [{"key": "who", "value": "me"}]}
+    filter = params["runConfigData"]["ops"]["plan_pages"]["config"]["filter"]
+    assert filter == {"prisonIds": ["HEI"], "fromDateTime": "2024-05-01T00:00:00"}
+    assert params["executionMetadata"] == {"tags": [{"key": "nomis_pipelines/who", "value": "NOMIS_PIPELINES"}]}
 
 
-@respx.mock
-def test_what_the_server_refuses_is_said_in_its_words() -> None:
+def test_what_the_server_refuses_is_said_in_one_line(server: respx.Route) -> None:
     refusal = {"__typename": "RunConfigValidationInvalid", "errors": [{"message": "no such op"}]}
-    route = respx.post("http://ui.test/graphql")
-    route.mock(return_value=httpx.Response(200, json={"data": {"launchRun": refusal}}))
-    with pytest.raises(click.ClickException, match="did not launch migrate_x: no such op"):
-        remote.launch("http://ui.test", "migrate_x", {}, {})
-    route.mock(return_value=httpx.Response(200, json={"data": {"runOrError": {"status": "STARTED"}}}))
-    assert remote.run_status("http://ui.test", "r1") == "STARTED"
-    route.mock(side_effect=httpx.ConnectError("refused"))
-    with pytest.raises(click.ClickException, match=r"http://ui.test \(NOMIS_PIPELINES_DAGSTER_URL\) cannot be reached"):
-        remote.run_status("http://ui.test", "r1")
-    route.mock(return_value=httpx.Response(502, text="<html>"))
-    with pytest.raises(click.ClickException, match="does not answer as Dagster's would"):
-        remote.run_status("http://ui.test", "r1")
+    server.mock(return_value=httpx.Response(200, json={"data": {"launchRun": refusal}}))
+    result = launched()
+    assert (result.exit_code, "did not launch migrate_visits_by_filter: no such op" in result.output) == (1, True)
+    server.mock(side_effect=httpx.ConnectError("refused"))
+    result = launched()
+    assert (result.exit_code, len(result.output.splitlines())) == (1, 1)
+    assert "http://dagster.test (NOMIS_PIPELINES_DAGSTER_URL) cannot be reached" in result.output
+
+
+@pytest.mark.server
+def test_a_launched_run_is_followed_to_its_end(
+    server: respx.Route, ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", ledger_url)
+    monkeypatch.setattr("nomis_pipelines.cli.launch.FOLLOW_SECONDS", 0.01)
+    load_settings.cache_clear()
+    answers: list[dict[str, Any]] = [{"launchRun": {"run": {"runId": "r1"}}}]
+    answers += [{"runOrError": {"__typename": "Run", "status": status}} for status in ("QUEUED", "STARTED", "FAILURE")]
+    server.mock(side_effect=[httpx.Response(200, json={"data": answer}) for answer in answers])
+    result = launched("--wait", "--json")
+    assert result.exit_code == 1
+    told = json.loads(result.stdout.splitlines()[-1])
+    assert (told["status"], told["error"]) == ("NOT_STARTED", "the run ended as FAILURE: http://ui.test/runs/r1")
 
 
 @pytest.mark.parametrize(("words", "found"), [("fail", "failures"), ("failures ", "retry"), ("status ", "")])
