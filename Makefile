@@ -28,13 +28,13 @@ dev: setup ## Dagster's UI, daemon and the sandbox, until Ctrl-C
 
 test: setup ## All tests: first those without servers, then the others
 	@status=0; \
-	echo "== tests without servers"; $(BIN)/pytest -m "not server" || status=1; \
+	echo "== tests without servers"; $(BIN)/pytest -n 2 -m "not server" || status=1; \
 	echo "== tests with servers"; $(BIN)/pytest -m server || status=1; \
 	if [ $$status -eq 0 ]; then echo "== all tests passed"; else echo "== SOME TESTS FAILED, see above"; fi; \
 	exit $$status
 
 test-fast: setup ## The tests that need no server (under a minute)
-	@$(BIN)/pytest -m "not server"
+	@$(BIN)/pytest -n 2 -m "not server"
 
 check: setup ## Lint, format, types, import arrows, generated code, definitions
 	@$(MAKE) --keep-going lint types arrows contracts-check definitions-check
