@@ -13,6 +13,7 @@ from nomis_pipelines.synchronisation.creates import (
     Duplicate,
     complete_mapping,
     create_once,
+    require_settled,
 )
 from nomis_pipelines.synchronisation.dead_letters import DeadLetterPage, DeadLetters, QueueCounts, UnknownQueue
 from nomis_pipelines.synchronisation.declaration import DeclarationError, Synchronisation, on, on_internal
@@ -57,4 +58,5 @@ __all__ = [
     "on",
     "on_internal",
     "open_consumer",
+    "require_settled",
 ]

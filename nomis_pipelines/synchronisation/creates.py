@@ -14,14 +14,15 @@ from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
 from nomis_pipelines.http import CircuitOpen, Conflict, InvalidAnswer, OutcomeUnknown, ServiceClient, ServiceError
-from nomis_pipelines.ledger import Claim, ClaimOutcome, LedgerError, LedgerUnavailable, RecordKey
+from nomis_pipelines.ledger import Claim, ClaimOutcome, LedgerError, LedgerUnavailable, RecordKey, State
 from nomis_pipelines.synchronisation.context import SyncContext
-from nomis_pipelines.synchronisation.errors import InDoubt, Redeliver
+from nomis_pipelines.synchronisation.errors import HandlerError, InDoubt, Redeliver
 
 if TYPE_CHECKING:
     from nomis_pipelines.ledger import Ledger
 
 BUSY_SECONDS = 2
+_UNSETTLED = frozenset({State.WRITING, State.WRITTEN, State.IN_DOUBT})
 _NOT_IDENTITY = frozenset({"label", "mappingType", "whenCreated"})
 
 M = TypeVar("M")
@@ -115,15 +116,28 @@ async def complete_mapping(
     """Record a mapping that could not be recorded before: what a mapping retry message asks for.
 
     A record that the ledger does not know (written by another installation) is mapped all the same. Raises the
-    `ServiceError` of `post_mapping`.
+    `ServiceError` of `post_mapping`, also a `Conflict` that names no other pair.
     """
     dps_id = str(mapping.get(dps_field, ""))
     try:
         await post_mapping(mapping)
     except Conflict as conflict:
+        if conflict.existing is None:
+            raise
         return await _conflict(context.ledger, key, dps_id, mapping, conflict, dps_field)
     await _tell(context.ledger.mapped(key))
     return Created(dps_id=dps_id, mapping=mapping)
+
+
+async def require_settled(context: SyncContext, key: RecordKey) -> None:
+    """Call it where a missing mapping would mean that there is nothing to change in DPS.
+
+    Raises `HandlerError` while DPS has the record, or may have it, and the mapping service has yet to learn of it: the
+    change comes back until it can be made, or lies in the dead-letter queue until the doubt has been answered.
+    """
+    record = await context.ledger.record(key)
+    if record is not None and record.state in _UNSETTLED:
+        raise HandlerError(f"{key} is {record.state}: this change waits for its create to be settled")
 
 
 async def _claim(ledger: "Ledger", create: Create[M, W]) -> Claim | AlreadyMapped[M]:
@@ -182,6 +196,9 @@ async def _map(
     try:
         await create.post_mapping(mapping)
     except Conflict as conflict:
+        if conflict.existing is None:
+            # two inserts collided: nothing is known of another record, and ours is not mapped (both cards, section 2)
+            return Created(dps_id=dps_id, mapping=mapping, mapping_failed=True, resumed=resumed)
         result = await _conflict(ledger, create.key, dps_id, mapping, conflict, create.dps_field)
         if isinstance(result, Created):
             return Created(dps_id=dps_id, mapping=mapping, resumed=resumed)
@@ -196,7 +213,7 @@ async def _conflict(
     ledger: "Ledger", key: RecordKey, dps_id: str, mapping: Json, conflict: Conflict, dps_field: str
 ) -> Created | Duplicate:
     existing = conflict.existing or {}
-    if existing and _same(mapping, existing):
+    if _same(mapping, existing):
         # Our own mapping, recorded by an earlier post whose answer was lost. Called a duplicate, the only DPS record
         # would be deleted as surplus.
         await _tell(ledger.mapped(key))

@@ -14,11 +14,13 @@ from nomis_pipelines.synchronisation import (
     Create,
     Created,
     Duplicate,
+    HandlerError,
     InDoubt,
     Redeliver,
     SyncContext,
     complete_mapping,
     create_once,
+    require_settled,
 )
 from nomis_pipelines_tests.synchronisation.examples import context
 
@@ -95,6 +97,10 @@ def conflict(duplicate: dict[str, Any], existing: dict[str, Any]) -> Conflict:
 
     body = {"errorCode": 1409, "moreInfo": {"duplicate": duplicate, "existing": existing}}
     return Conflict("mapping", "POST", "/mapping", body=json.dumps(body).encode())
+
+
+def collision() -> Conflict:
+    return Conflict("mapping", "POST", "/mapping", body=b'{"errorCode":1409,"moreInfo":{"existing":null}}')
 
 
 def unknown() -> OutcomeUnknown:
@@ -302,3 +308,38 @@ async def test_a_dead_process_leaves_its_create_in_doubt(sync: SyncContext, ledg
 async def test_only_a_misfit_of_the_ledger_is_forgiven(sync: SyncContext):
     with pytest.raises(LedgerError):
         await sync.ledger.mapped(KEY)
+
+
+async def test_a_conflict_that_names_no_other_pair_is_no_duplicate_but_a_mapping_to_retry(
+    sync: SyncContext, ledger: Ledger
+):
+    dps = Dps()
+    dps.map_error = collision()
+    created = await create_once(sync, dps.create())
+    assert isinstance(created, Created)
+    assert created.mapping_failed
+    assert await state(ledger) is State.WRITTEN
+    dps.map_error = collision()
+    with pytest.raises(Conflict):
+        await complete_mapping(sync, KEY, created.mapping, post_mapping=dps.post_mapping, dps_field="adjustmentId")
+    assert await state(ledger) is State.WRITTEN
+
+
+@pytest.mark.parametrize("unsettled", ["written", "in_doubt", "writing"])
+async def test_a_change_waits_while_its_create_is_not_settled(sync: SyncContext, ledger: Ledger, unsettled: str):
+    await require_settled(sync, KEY)
+    await ledger.claim(KEY)
+    if unsettled == "written":
+        await ledger.written(KEY, dps_id="dps-1", mapping={})
+    elif unsettled == "in_doubt":
+        await ledger.in_doubt(KEY)
+    with pytest.raises(HandlerError, match=unsettled):
+        await require_settled(sync, KEY)
+    if unsettled == "written":
+        await ledger.mapped(KEY)
+    elif unsettled == "in_doubt":
+        await ledger.adopt(KEY, dps_id="dps-1", mapping={})
+        await ledger.mapped(KEY)
+    else:
+        await ledger.failed(KEY, reason="sentencing-500")
+    await require_settled(sync, KEY)

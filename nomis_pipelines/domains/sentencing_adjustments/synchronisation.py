@@ -34,6 +34,7 @@ from nomis_pipelines.synchronisation import (
     create_once,
     on,
     on_internal,
+    require_settled,
 )
 
 QUEUE = "eventsentencing"
@@ -108,10 +109,14 @@ class AdjustmentWork:
             await self._create(key, adjustment, properties)
 
     async def delete(self, key: AdjustmentKey, properties: Mapping[str, object]) -> None:
-        """Section 7.2. Deletes that began in DPS are made too: the module name may be that of the last update."""
+        """Section 7.2. Deletes that began in DPS are made too: the module name may be that of the last update.
+
+        Raises `HandlerError` while a create is not settled: ignored then, the adjustment would stay in DPS for ever.
+        """
         prefix = _prefix(key)
         mapping = await self._calls.find_mapping(key)
         if mapping is None:
+            await require_settled(self._context, key.ledger_key)
             self._tell(f"{prefix}-delete-synchronisation-ignored", properties)
             return
         await self._calls.delete(mapping.adjustment_id)
@@ -263,7 +268,11 @@ class AdjustmentsSynchronisation(Synchronisation):
 
 
 class AdjustmentsResynchronisation(Synchronisation):
-    """The one message about adjustments on the queue of court sentencing, with that queue's quick redelivery."""
+    """The one message about adjustments on the queue of court sentencing, with that queue's quick redelivery.
+
+    Everything else on that queue belongs to court sentencing, and what nobody here handles is dropped as unknown: where
+    another service still handles court sentencing, leave the queue's name unset here.
+    """
 
     queue = "eventcourtsentencing"
     switch_domain = "courtsentencing"

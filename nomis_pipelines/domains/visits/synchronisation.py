@@ -3,9 +3,10 @@
 from nomis_pipelines.contracts.nomis_mapping_service import VisitMapping
 from nomis_pipelines.contracts.nomis_prisoner import Visit
 from nomis_pipelines.contracts.visit_scheduler import CancelOutcome, CancelVisitRequest, OutcomeStatus
+from nomis_pipelines.domains.visits.migration import VisitsMigration
 from nomis_pipelines.domains.visits.transform import outcome_of
 from nomis_pipelines.migration.declaration import Rejected
-from nomis_pipelines.synchronisation import EventBody, HandlerError, Synchronisation, on
+from nomis_pipelines.synchronisation import EventBody, HandlerError, Synchronisation, on, require_settled
 
 FROM_DPS = "PRISONER_MANAGER_API"
 CANCELLED_BY_NOMIS = "Cancelled by NOMIS"
@@ -28,7 +29,10 @@ class VisitsSynchronisation(Synchronisation):
 
     @on("VISIT_CANCELLED", key=lambda event: event.visit_id)
     async def cancelled(self, event: VisitCancelledEvent) -> None:
-        """What the visit says in NOMIS now gives the outcome; a change made by the visit scheduler is left alone."""
+        """What the visit says in NOMIS now gives the outcome; a change made by the visit scheduler is left alone.
+
+        Raises `HandlerError` while a migration has written the visit and not mapped it yet: it has the visit as it was.
+        """
         clients = self.context.clients
         visit = await clients.client("nomis").get("/visits/{visitId}", Visit, path={"visitId": event.visit_id})
         if visit.modify_user_id == FROM_DPS:
@@ -37,6 +41,7 @@ class VisitsSynchronisation(Synchronisation):
             "/mapping/visits/nomisId/{nomisId}", VisitMapping, path={"nomisId": event.visit_id}
         )
         if mapping is None:
+            await require_settled(self.context, VisitsMigration.record_key(str(event.visit_id)))
             return
         outcome = _outcome(visit)
         await clients.client("visits").put(

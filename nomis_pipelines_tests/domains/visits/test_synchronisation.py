@@ -8,6 +8,7 @@ import httpx
 import pytest
 import respx
 
+from nomis_pipelines.domains.visits.migration import VisitsMigration
 from nomis_pipelines.domains.visits.synchronisation import VisitsSynchronisation
 from nomis_pipelines.http import NotFound, Unavailable
 from nomis_pipelines.synchronisation import HandlerError, MalformedMessage
@@ -84,6 +85,19 @@ async def test_a_visit_that_was_never_migrated_is_left_alone(visits: Consumer) -
     await visits.receive(MESSAGE)
     assert visits.calls == CALLS[:2]
     assert visits.telemetry.events == []
+
+
+async def test_a_cancellation_waits_for_a_migration_that_has_yet_to_map_the_visit(visits: Consumer) -> None:
+    cancelled = given(mapped=False)
+    key = VisitsMigration.record_key("70155")
+    await visits.context.ledger.claim(key)
+    await visits.context.ledger.written(key, dps_id="zz-11", mapping={"nomisId": 70155})
+    with pytest.raises(HandlerError, match="written"):
+        await visits.receive(MESSAGE)
+    await visits.context.ledger.mapped(key)
+    given()
+    await visits.receive(MESSAGE)
+    assert cancelled.call_count == 1
 
 
 @pytest.mark.parametrize(
