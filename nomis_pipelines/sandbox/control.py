@@ -77,6 +77,10 @@ class SandboxAdmin:
         """A visit in the scheduler, with the body it was made from and the NOMIS visit that is."""
         return self._json("GET", f"/visits/{reference}")
 
+    def adjustment(self, dps_id: str) -> dict[str, Any]:
+        """An adjustment in DPS as it was last sent, with the NOMIS adjustment it was made from."""
+        return self._json("GET", f"/adjustments/{dps_id}")
+
     def add_visit(self, like: int = 1, **fields: Any) -> dict[str, Any]:
         """Make a new visit in NOMIS, alike to another but for some fields."""
         return self._json("POST", "/nomis/visits", {"like": like, "fields": fields})

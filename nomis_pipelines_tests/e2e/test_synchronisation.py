@@ -8,7 +8,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,9 @@ import pytest
 
 from nomis_pipelines.ledger import LedgerReader, State
 from nomis_pipelines.sandbox import Sandbox, SandboxAdmin
+from nomis_pipelines.sandbox.compare import disagreements
 from nomis_pipelines_tests.conftest import SANDBOX_TODAY
+from nomis_pipelines_tests.e2e.support import bare, command, run
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(900)]
 
@@ -41,12 +42,13 @@ def world() -> Iterator[Sandbox]:
 def environment(world: Sandbox, ledger_url: str) -> dict[str, str]:
     """What leads a consumer to the sandbox and a fresh ledger; messages come back soon from a killed one."""
     names = {name: value for name, value in world.environment.items() if name != "DAGSTER_HOME"}
-    return {**os.environ, **names, "DATABASE_URL": ledger_url, "NOMIS_PIPELINES_VISIBILITY_SECONDS": "4"}
+    names |= {"NOMIS_PIPELINES_TODAY": SANDBOX_TODAY.isoformat(), "NOMIS_PIPELINES_VISIBILITY_SECONDS": "4"}
+    return bare({**names, "DATABASE_URL": ledger_url})
 
 
 def queue(world: Sandbox) -> Any:
     names = world.environment
-    sqs = boto3.resource(
+    sqs: Any = boto3.resource(
         "sqs",
         endpoint_url=names["AWS_ENDPOINT_URL_SQS"],
         region_name=names["AWS_REGION"],
@@ -88,9 +90,8 @@ def send(world: Sandbox, bodies: Sequence[str]) -> None:
 
 
 def start(environment: dict[str, str], idle: float) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "nomis_pipelines", "synchronise", "sentencing-adjustments"]
     return subprocess.Popen(
-        [*command, "--until-idle", str(idle), "--json"],
+        command("synchronise", "sentencing-adjustments", "--until-idle", str(idle), "--json"),
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -116,6 +117,37 @@ def dump(admin: SandboxAdmin, path: str) -> list[dict[str, Any]]:
 def key_of(row: dict[str, Any]) -> Key:
     category, number = row["nomisKey"]
     return str(category), int(number)
+
+
+def test_after_a_month_is_migrated_events_update_what_it_made_and_make_what_is_new(
+    world: Sandbox, environment: dict[str, str], ledger_url: str
+) -> None:
+    admin = world.admin
+    ended_migration = run(
+        environment, "migrate", "sentencing-adjustments", "--from", "2026-02", "--to", "2026-02", "--json"
+    )
+    assert ended_migration.status == 0, ended_migration.err
+    result = ended_migration.result
+    assert result["estimated"] > 20
+    assert result["migrated"] + result["rejected"] == result["estimated"]
+    migrated = {key_of(row): row["dps_id"] for row in dump(admin, "/mappings/adjustments")}
+    assert len(migrated) == result["migrated"]
+    category, number = changed = next(iter(migrated))
+    code = {"code": "RX" if category == "SENTENCE" else "ADA", "description": "x"}
+    body = admin.adjustment(migrated[changed])["body"]
+    old = admin.change_adjustment(
+        category, number, adjustmentType=code, adjustmentDays=body["adjustmentDays"] + 8, hiddenFromUsers=False
+    )
+    (new,) = new_adjustments(admin, 1)
+    send(world, [event(old), event(new)])
+    assert ended(start(environment, 3))["handled"] == 2
+    assert admin.adjustment(migrated[changed])["body"]["adjustmentDays"] == body["adjustmentDays"] + 8
+    pairs = {key_of(row): row for row in dump(admin, "/mappings/adjustments")}
+    made = pairs[("SENTENCE", int(new["id"]))]
+    assert (made["mapping_type"], made["label"]) == ("NOMIS_CREATED", None)
+    assert admin.adjustment(made["dps_id"])["body"]["offenderNo"] == new["offenderNo"]
+    with LedgerReader(ledger_url) as reader:
+        assert disagreements(admin, reader, DOMAIN) == []
 
 
 def test_three_events_for_each_and_two_consumers_make_each_adjustment_once(
@@ -177,7 +209,7 @@ def test_events_of_one_entity_are_applied_in_order_while_others_interleave(
     world: Sandbox, environment: dict[str, str]
 ) -> None:
     admin = world.admin
-    others = new_adjustments(admin, 330)
+    others = new_adjustments(admin, 334)
     one = admin.add_adjustment("SENTENCE", 1_000_900, adjustmentType={"code": "RX", "description": "Remand"})
     admin.set_fault("latency", "sentencing", distribution="lognormal", milliseconds=15, seed=SEED)
     filler = [event(other) for other in others for _ in range(3)]

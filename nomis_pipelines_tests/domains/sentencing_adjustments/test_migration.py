@@ -179,6 +179,9 @@ def test_the_telemetry_of_a_migrated_and_of_a_duplicate_adjustment(
     [
         ({"fromDate": "2024-05-02", "toDate": "2024-05-01"}, "fromDate is after toDate"),
         ({"fromDate": "yesterday"}, "fromDate"),
+        ({"fromDate": "2024-05-01T00:00:00Z"}, "fromDate: .*such as 2024-05-01"),
+        ({"toDate": "2024-05-01T00:00:00"}, "toDate: .*such as 2024-05-01"),
+        ({"toDate": 1714521600}, "toDate: .*such as 2024-05-01"),
         ({"prisonIds": ["HEI"]}, "prisonIds unknown"),
     ],
 )

@@ -154,7 +154,7 @@ def test_hewell_has_two_sessions_and_only_for_the_future(
 
 
 def test_notes_are_for_future_visits_and_an_empty_text_counts() -> None:
-    texts = {"commentText": "", "visitorConcernText": "concern"}
+    texts: dict[str, Any] = {"commentText": "", "visitorConcernText": "concern"}
     assert sent(room="Any", startDateTime="2026-03-12T10:00:00", **texts)["visitNotes"] == [
         {"type": "VISIT_COMMENT", "text": ""},
         {"type": "VISITOR_CONCERN", "text": "concern"},
