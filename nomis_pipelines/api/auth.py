@@ -61,11 +61,10 @@ class KeySet:
 
     async def key(self, key_id: str | None) -> Any | None:
         """The key of that id; None when HMPPS Auth has none. Raises `KeysUnavailable`."""
-        if not self._is_due(key_id):
-            return self._keys.get(key_id)
-        async with self._lock:
-            if self._is_due(key_id):
-                await self._read()
+        if self._is_due(key_id):
+            async with self._lock:
+                if self._is_due(key_id):
+                    await self._read()
         if self._read_at is None:
             raise KeysUnavailable
         return self._keys.get(key_id)

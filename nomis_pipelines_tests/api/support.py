@@ -1,0 +1,155 @@
+"""Stand-ins around the control API: HMPPS Auth with keys, Dagster as a list of runs, services in memory."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from nomis_pipelines.api.context import ApiContext
+from nomis_pipelines.api.launcher import LaunchError
+from nomis_pipelines.http import NeverSent, WireRequest, WireResponse
+from nomis_pipelines_tests import world
+from nomis_pipelines_tests.fake_services import FakeServices, json_answer
+from nomis_pipelines_tests.recording import RecordingTelemetry
+
+MIGRATION = "ROLE_PRISONER_FROM_NOMIS__MIGRATION__RW"
+UPDATE = "ROLE_PRISONER_FROM_NOMIS__UPDATE__RW"
+SYSCON = "ROLE_MIGRATE_NOMIS_SYSCON"
+VISITS_2024 = "ROLE_MIGRATE_VISITS"
+SENTENCING_2024 = "ROLE_MIGRATE_SENTENCING"
+HISTORY_2024 = "ROLE_MIGRATION_ADMIN"
+QUEUES = "ROLE_SYSCON__QUEUE_ADMIN"
+QUEUES_2024 = "ROLE_QUEUE_ADMIN"
+ALL_ROLES = (MIGRATION, UPDATE, SYSCON, VISITS_2024, SENTENCING_2024, HISTORY_2024, QUEUES, QUEUES_2024)
+
+
+def new_key() -> rsa.RSAPrivateKey:
+    """A key to sign tokens with."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@dataclass
+class FakeAuth:
+    """A wire to HMPPS Auth: its key set and its health; `asked` counts the readings of the key set."""
+
+    keys: dict[str, rsa.RSAPrivateKey] = field(default_factory=lambda: {"key-1": new_key()})
+    asked: int = 0
+    broken: bool = False
+
+    def token(self, *roles: str, key_id: str = "key-1", key: Any = None, alg: str = "RS256", **claims: Any) -> str:
+        """A token with these roles, good for ten minutes unless `claims` say otherwise."""
+        content = {"client_id": "a-client", "authorities": list(roles), "exp": time.time() + 600, **claims}
+        content = {name: value for name, value in content.items() if value is not None}
+        return jwt.encode(content, key or self.keys[key_id], algorithm=alg, headers={"kid": key_id})
+
+    def bearer(self, *roles: str, **claims: Any) -> dict[str, str]:
+        """The header with such a token."""
+        return {"Authorization": f"Bearer {self.token(*roles, **claims)}"}
+
+    async def send(self, request: WireRequest) -> WireResponse:
+        """Answer for HMPPS Auth."""
+        if self.broken:
+            raise NeverSent("refused")
+        if request.url == f"{world.AUTH}/health/ping":
+            return WireResponse(200, b"{}")
+        assert request.url == f"{world.AUTH}/.well-known/jwks.json"
+        assert not any(name.lower() == "authorization" for name, _ in request.headers)
+        self.asked += 1
+        keys = [
+            {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key())), "kid": name, "use": "sig"}
+            for name, key in self.keys.items()
+        ]
+        return json_answer(200, {"keys": keys})
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass
+class FakeLauncher:
+    """Dagster as far as the control API sees it: runs with a status. `refusal` is raised by the next launches."""
+
+    runs: dict[str, str] = field(default_factory=dict[str, str])
+    launched: list[tuple[str, Mapping[str, Any], Mapping[str, str]]] = field(default_factory=list[Any])
+    refusal: str | None = None
+    away: bool = False
+
+    async def launch(self, job: str, run_config: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+        """Queue a run."""
+        if self.refusal:
+            raise LaunchError(self.refusal)
+        self.launched.append((job, run_config, tags))
+        run_id = f"run-{len(self.launched)}"
+        self.runs[run_id] = "QUEUED"
+        return run_id
+
+    async def status(self, run_id: str) -> str | None:
+        """Where a run stands."""
+        if self.away:
+            raise LaunchError("Dagster is away")
+        return self.runs.get(run_id)
+
+    async def terminate(self, run_id: str) -> None:
+        """End a run at once."""
+        self.runs[run_id] = "CANCELED"
+
+    async def is_there(self) -> bool:
+        """Whether Dagster answers."""
+        return not self.away
+
+
+class Services(FakeServices):
+    """The services in memory, with what only the control API asks for: counts of mappings, rooms, bookings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: dict[str, WireResponse | Exception] = {}
+        self.asked: list[str] = []
+
+    async def send(self, request: WireRequest) -> WireResponse:
+        """Answer one request; `answers` by the end of a path come first."""
+        path = urlsplit(request.url).path
+        if not request.url.startswith(world.AUTH):
+            self.asked.append(request.url)
+        for end, answer in self.answers.items():
+            if path.endswith(end):
+                if isinstance(answer, Exception):
+                    raise answer
+                return answer
+        if "/migration-id/" in path:
+            label = path.rsplit("/", 1)[1].replace("%3A", ":")
+            found = sum(mapping["label"] == label for mapping in self.mappings.values())
+            return json_answer(200, {"content": [], "totalElements": found})
+        if path == "/adjustments/ids":
+            return json_answer(200, {"content": [], "totalElements": 0, "size": 1})
+        return await super().send(request)
+
+
+@dataclass
+class Api:
+    """The application under test with what stands around it."""
+
+    client: httpx.AsyncClient
+    context: ApiContext
+    auth: FakeAuth
+    launcher: FakeLauncher
+    services: Services
+    database_url: str
+
+    @property
+    def telemetry(self) -> RecordingTelemetry:
+        """What was told."""
+        telemetry = self.context.platform.telemetry
+        assert isinstance(telemetry, RecordingTelemetry)
+        return telemetry
+
+    async def call(self, method: str, path: str, *roles: str, **options: Any) -> httpx.Response:
+        """A call with a token that has these roles (by default that of migrations)."""
+        headers = {**self.auth.bearer(*(roles or (MIGRATION,))), **options.pop("headers", {})}
+        return await self.client.request(method, path, headers=headers, **options)
