@@ -47,7 +47,7 @@ def _of_domain(domain: Domain, segment: str) -> APIRouter:
     async def cancel(migration_id: IdPath, context: Context, who: Principal = caller) -> Response:
         await known(context, who, migration_id)
         await operations.cancel(context, domain, migration_id, who.name)
-        return Response(status_code=202)
+        return Response(status_code=202, response_class=Response)
 
     async def active(context: Context) -> ActiveMigration:
         return await operations.active(context, domain)
@@ -58,7 +58,14 @@ def _of_domain(domain: Domain, segment: str) -> APIRouter:
 
     add("GET", "/history", history, f"The migrations of {title}, newest first")
     add("GET", "/history/{migrationId}", one, f"One migration of {title}")
-    add("POST", "/{migrationId}/cancel", cancel, f"Ask a migration of {title} to stop", status_code=202)
+    add(
+        "POST",
+        "/{migrationId}/cancel",
+        cancel,
+        f"Ask a migration of {title} to stop",
+        status_code=202,
+        response_class=Response,
+    )
     add("GET", "/active-migration", active, f"How far the newest migration of {title} is")
     return router
 

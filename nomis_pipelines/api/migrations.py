@@ -103,13 +103,15 @@ def _add_history(router: APIRouter, caller: Any) -> None:
 
 
 def _add_actions(router: APIRouter, caller: Any) -> None:
-    @router.post("/cancel/{migrationId}", status_code=202, summary="Ask a migration to stop")
+    @router.post("/cancel/{migrationId}", status_code=202, response_class=Response, summary="Ask a migration to stop")
     async def cancel(migration_id: IdPath, context: Context, who: Principal = caller) -> Response:
         domain, _ = await operable(context, who, migration_id)
         await operations.cancel(context, domain, migration_id, who.name)
         return Response(status_code=202)
 
-    @router.post("/refresh/{migrationId}", status_code=204, summary="Count a completed migration anew")
+    @router.post(
+        "/refresh/{migrationId}", status_code=204, response_class=Response, summary="Count a completed migration anew"
+    )
     async def refresh(migration_id: IdPath, context: Context, who: Principal = caller) -> Response:
         domain, row = await operable(context, who, migration_id)
         await operations.refresh(context, domain, row)
@@ -131,7 +133,7 @@ def _add_dead_letters(router: APIRouter, caller: Any) -> None:
         may_operate(who, domain)
         return await context.platform.ledger.count_unsettled(domain.name)
 
-    @router.delete(path, status_code=204, summary="Dismiss those that failed or were rejected")
+    @router.delete(path, status_code=204, response_class=Response, summary="Dismiss those that failed or were rejected")
     async def dismiss(migration_type: TypePath, context: Context, who: Principal = caller) -> Response:
         domain = context.domain_of_type(migration_type)
         may_operate(who, domain)

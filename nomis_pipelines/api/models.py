@@ -1,14 +1,17 @@
 """The bodies that the control API answers with (platform card, sections 3.3 to 3.6)."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from nomis_pipelines.ledger import MigrationRow
 from nomis_pipelines.settings import LONDON
+
+LocalTime = Annotated[datetime, WithJsonSchema({"type": "string", "example": "2024-05-01T10:13:56.878627"})]
+"""Date and time without a zone, which is not what JSON schema calls a date-time."""
 
 
 class Body(BaseModel):
@@ -31,8 +34,8 @@ class HistoryRow(Body):
     """One migration of the history; times are London's, `filter` is JSON text."""
 
     migration_id: str
-    when_started: datetime
-    when_ended: datetime | None
+    when_started: LocalTime
+    when_ended: LocalTime | None
     estimated_record_count: int
     filter: str | None
     records_migrated: int
@@ -67,7 +70,7 @@ class ActiveMigration(Body):
     being_processed_count: int = 0
     records_failed: int = 0
     migration_id: str | None = None
-    when_started: datetime | None = None
+    when_started: LocalTime | None = None
     estimated_record_count: int | None = None
     migration_type: str | None = None
     status: str | None = None

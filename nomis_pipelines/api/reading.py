@@ -1,7 +1,6 @@
 """Reading what callers send: ids, local date-times, filters, variables of repairs and reports."""
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -89,9 +88,28 @@ def variables(request: Request, model: type[Model]) -> Model:
         raise invalid_argument(problems_of(list(problems))) from None
 
 
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema of what callers send; its date-times are local ones, which JSON schema has no word for."""
+    schema: dict[str, Any] = model.model_json_schema(by_alias=True)
+    _localise(schema)
+    return schema
+
+
+def _localise(schema: Any) -> None:
+    if isinstance(schema, list):
+        for part in schema:
+            _localise(part)
+    elif isinstance(schema, dict):
+        if schema.get("format") == "date-time":
+            schema["pattern"] = f"^{_LOCAL.pattern}$"
+            del schema["format"]
+        for part in schema.values():
+            _localise(part)
+
+
 def described(model: type[BaseModel], path: str) -> list[dict[str, Any]]:
     """The parameters of an endpoint for the OpenAPI document, from the model that holds its variables."""
-    schema: Mapping[str, Any] = model.model_json_schema(by_alias=True)
+    schema = schema_of(model)
     return [
         {
             "name": name,

@@ -39,6 +39,7 @@ def _add_repair(router: APIRouter, domain: Domain, repair: Repair) -> None:
         work,
         methods=[repair.method],
         status_code=repair.status,
+        response_class=Response,
         summary=repair.summary,
         operation_id=f"repair_{domain.name}_{repair.name}",
         tags=["repairs"],

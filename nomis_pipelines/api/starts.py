@@ -10,7 +10,7 @@ from nomis_pipelines.api import operations
 from nomis_pipelines.api.auth import Principal
 from nomis_pipelines.api.context import Context, require
 from nomis_pipelines.api.models import Started
-from nomis_pipelines.api.reading import body_of
+from nomis_pipelines.api.reading import body_of, schema_of
 from nomis_pipelines.api.roles import ANY_DOMAIN_ROLES, domain_roles
 from nomis_pipelines.domains.declaration import Domain
 
@@ -53,5 +53,4 @@ def _add(router: APIRouter, domain: Domain, segment: str) -> None:
 
 
 def _body(domain: Domain) -> dict[str, Any]:
-    schema = domain.migration.filter.model_json_schema(by_alias=True)
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+    return {"required": True, "content": {"application/json": {"schema": schema_of(domain.migration.filter)}}}
