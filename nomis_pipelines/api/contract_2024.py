@@ -47,7 +47,7 @@ def _of_domain(domain: Domain, segment: str) -> APIRouter:
     async def cancel(migration_id: IdPath, context: Context, who: Principal = caller) -> Response:
         await known(context, who, migration_id)
         await operations.cancel(context, domain, migration_id, who.name)
-        return Response(status_code=202, response_class=Response)
+        return Response(status_code=202)
 
     async def active(context: Context) -> ActiveMigration:
         return await operations.active(context, domain)
