@@ -29,7 +29,7 @@ dev: setup ## Dagster's UI, daemon and the sandbox, until Ctrl-C
 test: setup ## All tests: first those without servers, then the others
 	@status=0; \
 	echo "== tests without servers"; $(BIN)/pytest -n 2 -m "not server" || status=1; \
-	echo "== tests with servers"; $(BIN)/pytest -m server || status=1; \
+	echo "== tests with servers"; $(BIN)/pytest -n 2 -m server || status=1; \
 	if [ $$status -eq 0 ]; then echo "== all tests passed"; else echo "== SOME TESTS FAILED, see above"; fi; \
 	exit $$status
 

@@ -1,11 +1,12 @@
 """Fixtures of the control API's tests: the application over services in memory, a real ledger and real queues."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import uuid4
 
+import boto3
 import httpx
 import pytest
 from moto.server import ThreadedMotoServer
@@ -14,7 +15,6 @@ from nomis_pipelines.api.app import build_app
 from nomis_pipelines.platform import Platform
 from nomis_pipelines.sandbox import moto_queue
 from nomis_pipelines.settings import Settings
-from nomis_pipelines.synchronisation import Sqs
 from nomis_pipelines_tests import world
 from nomis_pipelines_tests.api.support import Api, FakeAuth, FakeLauncher, Services
 from nomis_pipelines_tests.fake_services import platform_on
@@ -37,22 +37,32 @@ def sqs_endpoint() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture
-async def queue_names(sqs_endpoint: str) -> dict[str, str]:
-    """Settings that name a fresh queue and dead-letter queue for each queue id, and the audit's."""
-    stem = uuid4().hex
-    names = {"AWS_ENDPOINT_URL_SQS": sqs_endpoint, "HMPPS_SQS_QUEUES_AUDIT_QUEUE_NAME": f"{stem}-audit"}
-    async with Sqs.open(world.settings(**names)) as sqs:
-        await sqs.client.create_queue(QueueName=f"{stem}-audit")
+@pytest.fixture(scope="session")
+def make_queues(sqs_endpoint: str) -> Callable[[], dict[str, str]]:
+    """Makes fresh queues with dead letters, and the audit's; gives the settings that name them."""
+    client: Any = boto3.client("sqs", region_name="eu-west-2", endpoint_url=sqs_endpoint)
+
+    def make() -> dict[str, str]:
+        stem = uuid4().hex
+        names = {"AWS_ENDPOINT_URL_SQS": sqs_endpoint, "HMPPS_SQS_QUEUES_AUDIT_QUEUE_NAME": f"{stem}-audit"}
+        client.create_queue(QueueName=f"{stem}-audit")
         for queue_id in QUEUE_IDS:
             name = f"{stem}-{queue_id}"
-            await sqs.client.create_queue(QueueName=f"{name}-dlq")
-            arn = (await sqs.queue(f"{name}-dlq").attributes()).arn
+            dlq = client.create_queue(QueueName=f"{name}-dlq")["QueueUrl"]
+            arn = client.get_queue_attributes(QueueUrl=dlq, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
             policy = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 3})}
-            await sqs.client.create_queue(QueueName=name, Attributes=policy)
+            client.create_queue(QueueName=name, Attributes=policy)
             names[f"HMPPS_SQS_QUEUES_{queue_id.upper()}_QUEUE_NAME"] = name
             names[f"HMPPS_SQS_QUEUES_{queue_id.upper()}_DLQ_NAME"] = f"{name}-dlq"
-    return names
+        return names
+
+    return make
+
+
+@pytest.fixture
+def queue_names() -> dict[str, str]:
+    """Settings that name queues: none, unless a module has its own fixture of this name."""
+    return {}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,11 +35,17 @@ def new_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
+@cache
+def first_key() -> rsa.RSAPrivateKey:
+    """The key that every `FakeAuth` begins with: making one is slow."""
+    return new_key()
+
+
 @dataclass
 class FakeAuth:
     """A wire to HMPPS Auth: its key set and its health; `asked` counts the readings of the key set."""
 
-    keys: dict[str, rsa.RSAPrivateKey] = field(default_factory=lambda: {"key-1": new_key()})
+    keys: dict[str, rsa.RSAPrivateKey] = field(default_factory=lambda: {"key-1": first_key()})
     asked: int = 0
     broken: bool = False
 

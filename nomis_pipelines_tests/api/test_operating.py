@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +16,12 @@ pytestmark = pytest.mark.server
 
 EVENT = {"Type": "Notification", "Message": "{}", "MessageAttributes": {"eventType": {"Value": "VISIT_CANCELLED"}}}
 BOOKING = "/prisoners/booking-id/70010"
+
+
+@pytest.fixture
+def queue_names(make_queues: Callable[[], dict[str, str]]) -> dict[str, str]:
+    """Queues of its own for each test."""
+    return make_queues()
 
 
 async def queue(api: Api, *, dead: bool, queue_id: str = "eventvisits") -> SqsQueue:

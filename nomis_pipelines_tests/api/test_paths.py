@@ -1,5 +1,6 @@
 """Promise: every path of both contracts (platform card, 3.2 to 3.10) takes the roles it should and no others."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -98,6 +99,12 @@ ROWS = [
     Row("GET", "/queue-admin/get-dlq-messages/{dlqName}", (QUEUES, QUEUES_2024), values={"dlqName": "DLQ"}),
 ]  # fmt: skip
 OPEN = ["/health", "/health/ping", "/health/liveness", "/health/readiness", "/info", "/v3/api-docs", "/swagger-ui.html"]
+
+
+@pytest.fixture(scope="module")
+def queue_names(make_queues: Callable[[], dict[str, str]]) -> dict[str, str]:
+    """The same empty queues for all tests here."""
+    return make_queues()
 
 
 @pytest.fixture

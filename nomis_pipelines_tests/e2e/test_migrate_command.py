@@ -41,6 +41,7 @@ def clean(ended: Ended) -> Ended:
 def test_it_migrates_and_says_so_on_the_last_line(
     environment: dict[str, str], sandbox: SandboxAdmin, sandbox_server: Sandbox
 ) -> None:
+    audited(sandbox_server)  # what other tests left there
     first = clean(migrate(environment, BRIXTON_MAY))
     result = first.result
     assert first.status == 0

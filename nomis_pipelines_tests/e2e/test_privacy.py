@@ -90,7 +90,8 @@ def make_marked_visits(sandbox: SandboxAdmin) -> None:
 def order_faults(sandbox: SandboxAdmin) -> None:
     """Something of everything, with bodies that tell too much.
 
-    All rules of one operation count from the same first request, so each begins where the one before is spent.
+    All rules of one operation count from the same first request, so each begins where the one before is spent. The
+    mapping service refuses two pages' worth twice over, so that some records stay written whatever came through before.
     """
     sandbox.set_fault("status", "nomis", path="/visits/{visitId}", code=500, limit=2, body=TELLING)
     sandbox.set_fault("malformed_body", "nomis", path="/visits/{visitId}", style="truncated", limit=4)
@@ -99,8 +100,8 @@ def order_faults(sandbox: SandboxAdmin) -> None:
     sandbox.set_fault("status", "visits", method="POST", code=504, limit=6, body=TELLING)
     sandbox.set_fault("drop_after", "visits", method="POST", limit=8)
     sandbox.set_fault("malformed_body", "visits", method="POST", style="wrong_shape", limit=10)
-    sandbox.set_fault("status", "mapping", path="/mapping/visits", method="POST", code=500, limit=14, body=TELLING)
-    sandbox.set_fault("collision", "mapping", path="/mapping/visits", method="POST", limit=16)
+    sandbox.set_fault("status", "mapping", path="/mapping/visits", method="POST", code=500, limit=40, body=TELLING)
+    sandbox.set_fault("collision", "mapping", path="/mapping/visits", method="POST", limit=42)
 
 
 FILTER = {"prisonIds": ["ZZI"]}
