@@ -240,6 +240,7 @@ async def work(run: MigrationRun) -> MigrationRun:
     """Work a started migration to its end, page by page as the graph does."""
     for spec in run.pages():
         await run.record_page(await run.write_page(await run.transform_page(await run.read_page(spec))))
+    await run.write_waiting()
     await run.finish(datetime.now(UTC))
     return run
 

@@ -161,10 +161,11 @@ class _Count(_Page):
 
 async def mapped_count(context: ApiContext, migration: AnyMigration, migration_id: str) -> int | None:
     """Mappings that bear a migration's label (platform card, section 2.8); None when the service cannot be asked."""
-    template = f"{migration.mapping_path}/migration-id/{{migrationId}}"
     mappings = context.platform.clients.client("mapping")
     try:
-        found = await mappings.find(template, _Count, path={"migrationId": migration_id}, query={"size": 1})
+        found = await mappings.find(
+            migration.migrated_path, _Count, path={"migrationId": migration_id}, query={"size": 1}
+        )
     except ServiceError as error:
         log.warning("mappings of migration %s are counted by the ledger: %s", migration_id, error)
         return None

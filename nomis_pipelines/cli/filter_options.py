@@ -8,7 +8,7 @@ from typing import Any, get_args
 import click
 
 from nomis_pipelines.migration.declaration import Migration
-from nomis_pipelines.migration.partitions import PrisonByMonth
+from nomis_pipelines.migration.partitions import PrisonByMonth, Whole
 
 _MONTH = re.compile(r"\d{4}-\d{2}")
 
@@ -32,6 +32,10 @@ def with_options(
         if not isinstance(partitions, PrisonByMonth):
             raise click.BadParameter(f"{migration.name} cannot be asked for by prison", param_hint="--prison")
         _put(migration, merged, partitions.prison_field, list(prisons), "--prison")
+    if isinstance(partitions, Whole):
+        if start is not None or end is not None:
+            raise click.BadParameter(f"{migration.name} cannot be asked for by time", param_hint="--from, --to")
+        return merged
     if start is not None:
         _put(migration, merged, partitions.from_field, _moment(migration, partitions.from_field, start), "--from")
     if end is not None:

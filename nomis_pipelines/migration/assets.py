@@ -87,7 +87,8 @@ def _graph(migration: AnyMigration) -> dg.GraphDefinition:
         def one_page(spec: Any) -> Any:
             return record_page(write_page(transform_page(read_page(spec))))
 
-        return finish(plan_pages().map(one_page).collect())
+        pages = plan_pages().map(one_page).collect()
+        return finish(_waiting_op(migration)(pages) if migration.orders_by_parent else pages)
 
     return migration_graph
 
@@ -158,6 +159,23 @@ def _page_op(migration: AnyMigration, stage: str, priority: int, description: st
         return result
 
     return page_op.alias(f"{stage}_page")
+
+
+def _waiting_op(migration: AnyMigration) -> Any:
+    @dg.op(
+        name=f"write_waiting_{migration.name}",
+        description="Migrate what waited for its parent, generation by generation.",
+        out=dg.Out(io_manager_key=PAGE_IO_MANAGER),
+    )
+    async def write_waiting(
+        context: dg.OpExecutionContext, pages: list[Any], migrations: dg.ResourceParam[MigrationEngine]
+    ) -> Any:
+        async with _stage(migrations) as run:
+            tally = await run.write_waiting()
+        context.log.info(f"migration {run.migration_id}: {sentence(run.tally, run.estimated, run.seconds)}")
+        return [*pages, tally]
+
+    return write_waiting.alias("write_waiting")
 
 
 def _finish_op(migration: AnyMigration) -> Any:

@@ -15,6 +15,9 @@ from nomis_pipelines.migration.ids import IdSource
 from nomis_pipelines.migration.partitions import Partitions
 from nomis_pipelines.observability import Telemetry
 
+_ORIGIN = frozenset({"label", "mappingType", "whenCreated"})
+"""Fields of a mapping that say how a pair came about, not which ids it pairs."""
+
 Id = TypeVar("Id")
 Record = TypeVar("Record")
 Request = TypeVar("Request")
@@ -32,6 +35,40 @@ class Rejected(Exception):
         self.details = details
 
 
+class Ignored(Exception):
+    """A record that the card says to pass over: there is nothing to write, and nothing wrong. It counts as done.
+
+    Raised by `read` or `transform`, with a short code and details that hold ids and codes only.
+    """
+
+    def __init__(self, reason: str, **details: str | int | None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.details = details
+
+
+class AwaitsParent(Exception):
+    """A record that cannot be written before another of the same domain, which has no mapping yet.
+
+    Raised by `read` in a migration that orders by parent. `parent` is the other's key as text; `message` says the same
+    to people, with ids only.
+    """
+
+    def __init__(self, parent: str, message: str) -> None:
+        super().__init__(message)
+        self.parent = parent
+        self.message = message
+
+
+class ParentNotMigrated(Exception):
+    """A record whose parent exists and has not been migrated: it failed itself, or waits in a circle."""
+
+    def __init__(self, parent: str, message: str) -> None:
+        super().__init__(message)
+        self.parent = parent
+        self.message = message
+
+
 class DeclarationError(TypeError):
     """A domain's declaration makes no sense. The message names the class and the attribute."""
 
@@ -44,6 +81,18 @@ class MigrationContext:
     telemetry: Telemetry
     migration_id: str
     today: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a write made, where one id does not say all of it: a set of DPS records under one NOMIS id, say.
+
+    `mapping` is recorded as it is. An empty `dps_id` says that DPS holds nothing that a mapping could name: then the
+    ledger alone knows that the record is done.
+    """
+
+    dps_id: str
+    mapping: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -81,11 +130,16 @@ class Migration(ABC, Generic[Id, Record, Request]):
     services: ClassVar[tuple[str, ...]]
     """The services that are called: their settings are checked before a run begins."""
     mapping_path: ClassVar[str]
-    """Where the mapping service keeps this domain's pairs; `/migration-id/{id}` below it counts a migration's."""
+    """Where the mapping service keeps this domain's pairs."""
+    migrated_path: ClassVar[str] = ""
+    """Where it counts those that bear a migration's label, with `{migrationId}` in it; `/migration-id/{migrationId}`
+    below `mapping_path` unless the domain says otherwise."""
     dps_id_field: ClassVar[str]
     """The name of the DPS id in a mapping, e.g. `vsipId`."""
     idempotent_write: ClassVar[bool] = False
     """Whether writing a record twice leaves one record: a record in doubt is then simply written again."""
+    orders_by_parent: ClassVar[bool] = False
+    """Whether records may wait for others: `read` raises `AwaitsParent`, and `exists` is needed."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -102,6 +156,9 @@ class Migration(ABC, Generic[Id, Record, Request]):
         missing = {"nomis", "mapping", cls.write_service} - set(cls.services)
         if missing:
             raise DeclarationError(f"{cls.__name__}: services lacks {', '.join(sorted(missing))}")
+        if cls.orders_by_parent and cls.exists is Migration.exists:
+            raise DeclarationError(f"{cls.__name__} orders by parent and does not say whether a parent exists")
+        cls.migrated_path = cls.migrated_path or f"{cls.mapping_path}/migration-id/{{migrationId}}"
 
     def __init__(self, context: MigrationContext) -> None:
         self.context = context
@@ -128,14 +185,14 @@ class Migration(ABC, Generic[Id, Record, Request]):
 
     @abstractmethod
     async def read(self, id: Id) -> Record:
-        """Everything the transform needs, reference data too."""
+        """Everything the transform needs, reference data too. Raises `Ignored`, `AwaitsParent`, `Rejected`."""
 
     @abstractmethod
     def transform(self, record: Record, today: date) -> Request:
-        """The request to DPS. Pure: no clock, no calls. Raises `Rejected`."""
+        """The request to DPS. Pure: no clock, no calls. Raises `Rejected` or `Ignored`."""
 
     @abstractmethod
-    async def write(self, request: Request) -> str:
+    async def write(self, request: Request) -> str | Written:
         """Write to DPS and answer with the DPS id. Raises `Rejected` where the card says a refusal is no failure."""
 
     @abstractmethod
@@ -150,6 +207,23 @@ class Migration(ABC, Generic[Id, Record, Request]):
     @abstractmethod
     async def post_mapping(self, mapping: Mapping[str, Any]) -> None:
         """Record the pair. Raises `Conflict` when the mapping service has another pair for one of the ids."""
+
+    async def exists(self, id: Id) -> bool:
+        """Whether NOMIS has the record: asked of parents that a whole run has not come upon."""
+        raise NotImplementedError(f"{type(self).__name__} does not order by parent")
+
+    def is_own_pair(self, mapping: Mapping[str, Any], existing: Mapping[str, Any]) -> bool:
+        """Whether the pair that a 409 of the mapping service shows is the one being recorded.
+
+        An operator may adopt a DPS record that belongs to another NOMIS record: that is no pair of ours, though the
+        DPS id is the same.
+        """
+        names = (mapping.keys() & existing.keys()) - _ORIGIN
+        return self.dps_id_field in names and all(str(existing[name]) == str(mapping[name]) for name in names)
+
+    def maps_nothing(self, request: Request) -> bool:
+        """Whether writing this leaves no mapping (an empty set): that it was done before, only the ledger can tell."""
+        return False
 
     @classmethod
     def message_id(cls, nomis_key: str) -> Any:

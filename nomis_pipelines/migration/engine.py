@@ -136,7 +136,8 @@ class MigrationEngine:
         partitions = {record.nomis_key: record.partition for record in records}
         for item in page.items:
             item.partition = partitions.get(item.key.nomis_key) or item.partition
-        return await run.record_page(await run.write_page(await run.transform_page(page)))
+        tally = await run.record_page(await run.write_page(await run.transform_page(page)))
+        return tally + await run.write_waiting()
 
     def _retry_run(self, migration_class: AnyMigration, migration_id: str) -> MigrationRun:
         migration = migration_class(context_of(self.platform, migration_id))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
@@ -157,7 +157,35 @@ class ByMonth:
         ]
 
 
-Partitions = PrisonByMonth | ByMonth
+@dataclass(frozen=True)
+class Whole:
+    """The one partition `all`, for ids endpoints that filter by neither prison nor date.
+
+    What a filter of such a domain says is kept in the history and restricts nothing: every filter covers the whole.
+    """
+
+    KEY: ClassVar[str] = "all"
+
+    def filter_values(self, key: str) -> dict[str, Any]:
+        """The part of the domain's filter that the key stands for: none. Raises `PartitionError` for another key."""
+        if key != self.KEY:
+            raise PartitionError(f"{key!r} is not a partition: there is only {self.KEY!r}")
+        return {}
+
+    def describe(self) -> str:
+        """For people: what the key stands for."""
+        return f"{self.KEY}: these records cannot be asked for by prison or time"
+
+    def prison_of(self, key: str) -> str | None:
+        """None: the partition knows no prison."""
+        return None
+
+    def covered(self, filter: BaseModel, today: date, prisons: Sequence[str] = ()) -> list[str]:
+        """The one partition, whatever the filter."""
+        return [self.KEY]
+
+
+Partitions = PrisonByMonth | ByMonth | Whole
 
 
 def _midnight(day: date) -> datetime:

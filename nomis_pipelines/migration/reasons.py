@@ -14,6 +14,7 @@ from nomis_pipelines.http import (
     ServiceError,
     Unavailable,
 )
+from nomis_pipelines.migration.declaration import ParentNotMigrated
 from nomis_pipelines.settings import SERVICES
 
 
@@ -26,12 +27,16 @@ def reason_of(error: Exception) -> str:
             return f"{error.service}-invalid-answer"
         case ServiceError():
             return f"{error.service}-{error.status or 'unavailable'}"
+        case ParentNotMigrated():
+            return "parent-not-migrated"
         case _:
             return f"error-{type(error).__name__}"
 
 
 def describe(error: Exception) -> Mapping[str, Any]:
     """What the ledger keeps of an error: where it happened and a redacted body; never a value of the record."""
+    if isinstance(error, ParentNotMigrated):
+        return {"parent": error.parent, "problem": error.message}
     if not isinstance(error, ServiceError):
         return {"error": type(error).__name__, "at": _place(error)}
     details: dict[str, Any] = {"service": error.service, "method": error.method, "path": error.template}

@@ -19,7 +19,7 @@ from nomis_pipelines.http import NotFound, ServiceError
 from nomis_pipelines.ledger import Record, RecordKey, State
 from nomis_pipelines.migration.declaration import Migration, MigrationContext
 from nomis_pipelines.migration.filters import filter_query
-from nomis_pipelines.migration.partitions import MONTH, PRISON_CODE, ByMonth, PartitionError
+from nomis_pipelines.migration.partitions import MONTH, PRISON_CODE, PartitionError, PrisonByMonth, Whole
 from nomis_pipelines.migration.reconciliation import (
     EARLIER,
     NO_PRISON,
@@ -72,7 +72,7 @@ class Reconciler:
         self.stop = stop or StopRequest()
         self._prisons = prisons
         self._partitions = migration_class.partitions
-        self._by_prison = not isinstance(self._partitions, ByMonth)
+        self._by_prison = isinstance(self._partitions, PrisonByMonth)
         self._migration = migration_class(
             MigrationContext(
                 clients=platform.clients, telemetry=platform.telemetry, migration_id="", today=platform.today()
@@ -109,13 +109,17 @@ class Reconciler:
 
     def _windows(self, scope: Scope) -> list[tuple[str | None, str]]:
         if scope.prisons and not self._by_prison:
-            raise PartitionError(f"{self._migration.name} cannot be reconciled by prison: its partitions are months")
+            raise PartitionError(f"{self._migration.name} cannot be reconciled by prison: its partitions know none")
         for code in scope.prisons:
             if not PRISON_CODE.fullmatch(code):
                 raise PartitionError(f"{code!r} is not a prison code")
         for month in filter(None, (scope.from_month, scope.to_month)):
             if not MONTH.fullmatch(month):
                 raise PartitionError(f"{month!r} is not a month, such as 2024-05")
+        if isinstance(self._partitions, Whole):
+            if scope.from_month or scope.to_month:
+                raise PartitionError(f"{self._migration.name} cannot be reconciled by month: its one partition is all")
+            return [(None, self._partitions.KEY)]
         months = [
             month
             for month in self._partitions.months(self.platform.today())
@@ -157,13 +161,15 @@ class Reconciler:
             await self._look_for_surplus(result, prison, month, seen, hits)
         return frozenset(seen)
 
+    def _values(self, prisons: Sequence[str], month: str) -> dict[str, Any]:
+        if isinstance(self._partitions, Whole):
+            return self._partitions.filter_values(month)
+        if month == EARLIER:
+            return self._partitions.earlier_values(prisons)
+        return self._partitions.month_values(month, prisons)
+
     async def _pages(self, prisons: Sequence[str], month: str) -> AsyncGenerator[dict[str, Any]]:
-        values = (
-            self._partitions.earlier_values(prisons)
-            if month == EARLIER
-            else self._partitions.month_values(month, prisons)
-        )
-        query = filter_query(self._migration.filter.model_validate(values))
+        query = filter_query(self._migration.filter.model_validate(self._values(prisons, month)))
         ids = self._migration.ids
         count = await ids.count(self._migration.nomis, query)
         for spec in ids.plan("", count, self._page_size):

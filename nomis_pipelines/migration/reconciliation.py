@@ -120,6 +120,8 @@ def standing_of(record: Record | None, mapped: str | None) -> Standing:
         return Standing.MAPPED if believed.get(record.state) in (None, "", mapped) else Standing.DISAGREES
     if record is None:
         return Standing.NEVER_MIGRATED
+    if record.state is State.MAPPED and record.dps_id == "":
+        return Standing.MAPPED  # nothing to be named by a mapping: the ledger is all there is
     if record.dismissed and record.state in (State.FAILED, State.REJECTED):
         return Standing.DISMISSED
     return {

@@ -31,7 +31,7 @@ def tally_metadata(tally: Tally) -> dict[str, Any]:
 
 def as_metadata(run: MigrationRun, settings: Settings, run_id: str) -> dict[str, Any]:
     """What a materialisation says of its run: counts, rate, reasons, and where to look further."""
-    mappings = settings.service("mapping").base_url
+    mappings = settings.service("mapping").base_url + run.migration.migrated_path.format(migrationId=run.migration_id)
     rate = run.tally.processed / run.seconds if run.seconds else 0.0
     return {
         "migration_id": dg.MetadataValue.text(run.migration_id),
@@ -40,5 +40,5 @@ def as_metadata(run: MigrationRun, settings: Settings, run_id: str) -> dict[str,
         "seconds": dg.MetadataValue.float(round(run.seconds, 3)),
         "records_a_second": dg.MetadataValue.float(round(rate, 1)),
         "run": dg.MetadataValue.url(f"{settings.ui_url}/runs/{run_id}"),
-        "mappings": dg.MetadataValue.url(f"{mappings}{run.migration.mapping_path}/migration-id/{run.migration_id}"),
+        "mappings": dg.MetadataValue.url(mappings),
     }

@@ -25,11 +25,22 @@ from nomis_pipelines.http import (
     Unavailable,
 )
 from nomis_pipelines.ledger import Claim, ClaimOutcome, LedgerUnavailable, State
-from nomis_pipelines.migration.declaration import Item, Migration, Rejected, minutes_since
+from nomis_pipelines.migration.declaration import (
+    AwaitsParent,
+    Ignored,
+    Item,
+    Migration,
+    ParentNotMigrated,
+    Rejected,
+    Written,
+    minutes_since,
+)
+from nomis_pipelines.migration.fates import AnyItem, Fates
 from nomis_pipelines.migration.filters import filter_query
 from nomis_pipelines.migration.ids import PageSpec
 from nomis_pipelines.migration.reasons import describe, reason_of
 from nomis_pipelines.migration.tally import Outcome, Tally
+from nomis_pipelines.migration.waiting import Wait, Waiting
 from nomis_pipelines.migration.workers import StopRequest, for_each
 
 if TYPE_CHECKING:
@@ -37,12 +48,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-AnyItem = Item[Any, Any, Any]
 STOPPERS = (CircuitOpen, AuthError, LedgerUnavailable)
 """Errors that say nothing about the record in hand: they end the run instead of marking the record."""
-
-NOT_IDENTITY = frozenset({"label", "mappingType", "whenCreated"})
-"""Fields of a mapping that say how a pair came about, not which ids it pairs."""
 
 PROGRESS_SECONDS = 1.0
 LISTING_PAUSE_SECONDS = 1.0
@@ -90,6 +97,8 @@ class MigrationRun:
         self.in_history = in_history
         self.stop = stop or StopRequest()
         self.tally = Tally()
+        self.waiting = Waiting()
+        self._fates = Fates(migration, ledger, self.tally, partition)
         self.begun = time.monotonic()
         self.closed = False
         self.failed = False
@@ -139,6 +148,9 @@ class MigrationRun:
         items = [Item[Any, Any, Any](id=id, key=self.migration.record_key(key)) for key, id in keys.items()]
         page.tally.listed = len(items)
         self.tally.listed += len(items)
+        await self._read_items(page, items)
+
+    async def _read_items(self, page: Page, items: list[AnyItem]) -> None:
         earlier = await self.ledger.lookup(self.migration.name, [item.key.nomis_key for item in items])
 
         async def read(item: AnyItem) -> None:
@@ -151,9 +163,13 @@ class MigrationRun:
             if dps_id is not None:
                 if record is not None and record.state not in (State.MAPPED, State.DUPLICATE):
                     await self.ledger.settle(item.key, dps_id)
-                self._count(page, Outcome.SKIPPED)
+                self._fates.count(page.tally, Outcome.SKIPPED)
                 return
-            item.record = await self.migration.read(item.id)
+            try:
+                item.record = await self.migration.read(item.id)
+            except AwaitsParent as awaits:
+                self.waiting.add(item.key.nomis_key, awaits.parent, awaits.message)
+                return
             item.partition = self.partition or self.migration.partition_of(item.record)
             page.items.append(item)
 
@@ -165,11 +181,7 @@ class MigrationRun:
 
         async def transform(item: AnyItem) -> None:
             if not item.resumed:
-                try:
-                    item.request = self.migration.transform(item.record, self.migration.context.today)
-                except Rejected as rejection:
-                    await self._reject(page, item, rejection)
-                    return
+                item.request = self.migration.transform(item.record, self.migration.context.today)
             page.items.append(item)
 
         await self._each(page, items, transform)
@@ -199,7 +211,7 @@ class MigrationRun:
 
         async def again(item: AnyItem) -> None:
             if not await self._record(page, item):
-                self._count(page, Outcome.UNMAPPED, "mapping-refused")
+                self._fates.count(page.tally, Outcome.UNMAPPED, "mapping-refused")
                 self.migration.on_mapping_failed(item)
 
         # What is written must be recorded even when the run has been asked to stop.
@@ -208,6 +220,46 @@ class MigrationRun:
         page.items = []
         await self._save_progress()
         return page.tally
+
+    async def write_waiting(self) -> Tally:
+        """Migrate what waited for its parent, generation by generation; then say of the rest why it cannot be written.
+
+        Call it when all pages are through. Only keys have been kept, so each record is read once more here; after a
+        stop the rest stays unwritten, like pages that were not begun.
+        """
+        total = Tally()
+        while (ready := self.waiting.take_ready()) and not self.stop.requested:
+            for start in range(0, len(ready), self.page_size):
+                page = Page(PageSpec(self.migration_id, 0, self.page_size, last=False))
+                keys = ready[start : start + self.page_size]
+                await self._read_items(page, [self._item(key) for key in keys])
+                await self._conclude(page, self.waiting.take_orphans(keys))
+                total += await self.record_page(await self.write_page(await self.transform_page(page)))
+        if not self.stop.requested:
+            page = Page(PageSpec(self.migration_id, 0, self.page_size, last=False))
+            await self._conclude(page, self.waiting.take_rest())
+            total += await self.record_page(page)
+        return total
+
+    async def _conclude(self, page: Page, left: Mapping[str, Wait]) -> None:
+        """End records that no parent will come for: one that NOMIS does not have, one in a circle, one not migrated."""
+
+        async def conclude(item: AnyItem) -> None:
+            wait = left[item.key.nomis_key]
+            if wait.cycle:
+                raise Rejected("parent-cycle", parent=wait.parent, cycle=", ".join(wait.cycle))
+            if not await self.migration.exists(self.migration.parse_key(wait.parent)):
+                raise Rejected("parent-missing", parent=wait.parent)
+            raise ParentNotMigrated(wait.parent, wait.message)
+
+        await self._each(page, [self._item(key) for key in left], conclude)
+
+    def _item(self, nomis_key: str) -> AnyItem:
+        return Item[Any, Any, Any](
+            id=self.migration.parse_key(nomis_key),
+            key=self.migration.record_key(nomis_key),
+            partition=self.partition,
+        )
 
     async def finish(self, now: datetime) -> str:
         """Close the history row with the counts and send the closing event. The answer is the row's new status."""
@@ -247,10 +299,9 @@ class MigrationRun:
             return await self._not_granted(page, item, claim)
         item.claimed = True
         try:
-            item.dps_id = await self.migration.write(item.request)
-        except Rejected as rejection:
-            await self._reject(page, item, rejection)
-            return False
+            written = await self.migration.write(item.request)
+        except Rejected:
+            raise
         except (CircuitOpen, AuthError):
             # The call never went out: the claim must not be taken for a write in flight.
             await self.ledger.failed(item.key, reason="not-sent", migration_id=self.migration_id)
@@ -259,9 +310,12 @@ class MigrationRun:
             if isinstance(error, ServiceError) and not isinstance(error, OutcomeUnknown | InvalidAnswer):
                 raise  # DPS answered that it did not write
             await self.ledger.in_doubt(item.key, details=describe(error))
-            self._count(page, Outcome.IN_DOUBT, reason_of(error))
+            self._fates.count(page.tally, Outcome.IN_DOUBT, reason_of(error))
             return False
-        item.mapping = self.migration.mapping(item.id, item.dps_id)
+        if isinstance(written, Written):
+            item.dps_id, item.mapping = written.dps_id, written.mapping
+        else:
+            item.dps_id, item.mapping = written, self.migration.mapping(item.id, written)
         await self.ledger.written(item.key, dps_id=item.dps_id, mapping=dict(item.mapping))
         # here, not with the mapping: DPS has the record, and a later attempt that only maps it knows too little to tell
         self.migration.on_migrated(item)
@@ -278,7 +332,11 @@ class MigrationRun:
             )
 
         first = await claim()
-        if first.outcome is ClaimOutcome.SETTLED and await self.migration.find_mapping(item.id) is None:
+        if first.outcome is not ClaimOutcome.SETTLED or (
+            not first.dps_id and self.migration.maps_nothing(item.request)
+        ):
+            return first
+        if await self.migration.find_mapping(item.id) is None:
             # The mapping service is the truth: its table was reset, so the record migrates again.
             return await claim(first.version)
         return first
@@ -292,7 +350,7 @@ class MigrationRun:
             ClaimOutcome.IN_DOUBT: Outcome.IN_DOUBT,
             ClaimOutcome.BUSY: Outcome.BUSY,
         }[claim.outcome]
-        self._count(page, outcome, "in-doubt-from-earlier" if outcome is Outcome.IN_DOUBT else None)
+        self._fates.count(page.tally, outcome, "in-doubt-from-earlier" if outcome is Outcome.IN_DOUBT else None)
         return False
 
     async def _record(self, page: Page, item: AnyItem) -> bool:
@@ -303,7 +361,7 @@ class MigrationRun:
             if conflict.existing is None:
                 return False
             existing = str(conflict.existing.get(self.migration.dps_id_field))
-            if existing == item.dps_id and _same_pair(item.mapping, conflict.existing):
+            if self.migration.is_own_pair(item.mapping, conflict.existing):
                 # Our own pair under another label: called a duplicate, DPS's only record would be deleted as surplus.
                 return await self._mapped(page, item)
             await self.ledger.duplicate(
@@ -312,7 +370,7 @@ class MigrationRun:
                 existing_dps_id=existing,
                 details={"existing": conflict.existing},
             )
-            self._count(page, Outcome.DUPLICATE)
+            self._fates.count(page.tally, Outcome.DUPLICATE)
             self.migration.on_duplicate(item, conflict, minutes_since(self.migration_id, datetime.now(UTC)))
             return True
         except STOPPERS:
@@ -324,43 +382,8 @@ class MigrationRun:
 
     async def _mapped(self, page: Page, item: AnyItem) -> bool:
         await self.ledger.mapped(item.key)
-        self._count(page, Outcome.MIGRATED)
+        self._fates.count(page.tally, Outcome.MIGRATED)
         return True
-
-    async def _reject(self, page: Page, item: AnyItem, rejection: Rejected) -> None:
-        stored = await self.ledger.rejected(
-            item.key,
-            reason=rejection.reason,
-            details=rejection.details,
-            migration_id=self.migration_id,
-            partition=item.partition,
-            claimed=item.claimed,
-        )
-        await self._count_end(page, item, Outcome.REJECTED, rejection.reason, stored=stored)
-        self.migration.on_rejected(item, rejection)
-
-    async def _fail(self, page: Page, item: AnyItem, error: Exception) -> None:
-        reason = reason_of(error)
-        stored = await self.ledger.failed(
-            item.key,
-            reason=reason,
-            status=error.status if isinstance(error, ServiceError) else None,
-            details=describe(error),
-            migration_id=self.migration_id,
-            partition=item.partition or self.partition,
-            claimed=item.claimed,
-        )
-        await self._count_end(page, item, Outcome.FAILED, reason, stored=stored)
-        log.warning("%s %s failed: %s", item.key.entity, item.key.nomis_key, reason)
-
-    async def _count_end(self, page: Page, item: AnyItem, outcome: Outcome, reason: str, *, stored: bool) -> None:
-        """Count a record that ends here; one whose ledger state was worth more, and stayed, counts as what it is."""
-        if stored:
-            self._count(page, outcome, reason)
-            return
-        record = await self.ledger.record(item.key)
-        in_doubt = record is not None and record.state is State.IN_DOUBT
-        self._count(page, Outcome.IN_DOUBT if in_doubt else Outcome.BUSY, reason)
 
     async def _each(self, page: Page, items: list[AnyItem], work: Callable[[AnyItem], Awaitable[None]]) -> None:
         await for_each(items, self._guarded(page, work), limit=self.concurrency, stop=self.stop)
@@ -371,15 +394,15 @@ class MigrationRun:
                 await work(item)
             except STOPPERS:
                 raise
+            except Rejected as rejection:
+                await self._fates.rejected(page.tally, item, rejection)
+            except Ignored as ignored:
+                await self._fates.ignored(page.tally, item, ignored)
             except Exception as error:  # noqa: BLE001  # one bad record must not stop its neighbours: it is in the ledger
-                await self._fail(page, item, error)
+                await self._fates.failed(page.tally, item, error)
             self._progress()
 
         return guarded
-
-    def _count(self, page: Page, outcome: Outcome, reason: str | None = None) -> None:
-        page.tally.add(outcome, reason)
-        self.tally.add(outcome, reason)
 
     def _progress(self) -> None:
         now = time.monotonic()
@@ -398,10 +421,3 @@ class MigrationRun:
         await self.ledger.save_progress(self.migration_id, {**self.tally.counts(), "processed": self.tally.processed})
         if await self.ledger.cancel_requested(self.migration_id):
             self.stop.request("cancelled by an operator")
-
-
-def _same_pair(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
-    """Whether two mappings pair the same ids. An operator may adopt a DPS record that belongs to another NOMIS record:
-    that is no pair of ours, though the DPS id is the same.
-    """
-    return all(str(theirs[name]) == str(value) for name, value in ours.items() if name in theirs.keys() - NOT_IDENTITY)
