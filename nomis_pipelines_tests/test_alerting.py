@@ -37,7 +37,7 @@ def hooked(monkeypatch: pytest.MonkeyPatch) -> Iterator[respx.Route]:
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("NOMIS_PIPELINES_ALERT_WEBHOOK_URL", WEBHOOK)
     monkeypatch.setenv("NOMIS_PIPELINES_UI_URL", UI)
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr("nomis_pipelines.observability.alerts.LONGEST_PAUSE_SECONDS", 0.0)
     load_settings.cache_clear()
     with respx.mock(assert_all_called=False, assert_all_mocked=True) as router:
         yield router.post(WEBHOOK).mock(return_value=httpx.Response(200))
