@@ -10,9 +10,11 @@ READY := .venv/.ready
 DOMAIN ?= visits
 PARTITION ?= HEI|2024-05
 BENCH ?=
+SEED ?= 20261124
+ROUNDS ?= 1
 UV_VERSION := uv>=0.9,<1
 
-.PHONY: help setup run dev test test-fast check lint types arrows contracts-check definitions-check \
+.PHONY: help setup run dev test test-fast chaos check lint types arrows contracts-check definitions-check \
 	format lock contracts bench sandbox clean
 
 help: ## Show what can be made
@@ -35,6 +37,9 @@ test: setup ## All tests: first those without servers, then the others
 
 test-fast: setup ## The tests that need no server (under a minute)
 	@$(BIN)/pytest -n 2 -m "not server"
+
+chaos: setup ## Break everything in turn while visits migrate, and count what is left: SEED=7 ROUNDS=1
+	@NOMIS_PIPELINES_CHAOS_SEED=$(SEED) NOMIS_PIPELINES_CHAOS_ROUNDS=$(ROUNDS) $(BIN)/pytest -s nomis_pipelines_tests/chaos
 
 check: setup ## Lint, format, types, import arrows, generated code, definitions
 	@$(MAKE) --keep-going lint types arrows contracts-check definitions-check

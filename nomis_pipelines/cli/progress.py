@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from nomis_pipelines.ledger import Progress
+from nomis_pipelines.ledger import LedgerUnavailable, Progress
 
 INTERVAL_SECONDS = 0.5
 PLAIN_EVERY = 10
@@ -62,7 +62,7 @@ class LiveProgress:
         looks = 0
         while True:
             ending = self._ended.wait(INTERVAL_SECONDS)
-            progress = self._look()
+            progress = self._seen()
             if progress is not None:
                 self._draw(task, progress)
                 if self._bar.disable and (ending or looks % PLAIN_EVERY == 0):
@@ -70,6 +70,12 @@ class LiveProgress:
                 looks += 1
             if ending:
                 return
+
+    def _seen(self) -> Progress | None:
+        try:
+            return self._look()
+        except LedgerUnavailable:
+            return None  # the migration waits for the ledger too, and says so: the line goes on when it is back
 
     def _draw(self, task: int, progress: Progress) -> None:
         speed = self._bar.tasks[0].speed

@@ -38,8 +38,8 @@ WITH op AS MATERIALIZED (
         AND state || '' IN ('writing', 'in_doubt') AND token = op.c
     RETURNING token, version
 ), mapped AS (
-    UPDATE record SET state = 'mapped', mapping = NULL, details = NULL, token = op.t, version = version + 1,
-        updated_at = now()
+    UPDATE record SET state = 'mapped', mapping = NULL, token = op.t, version = version + 1, updated_at = now(),
+        details = CASE WHEN details ? 'previousDpsId' THEN details END
     FROM op WHERE op.k = 'mapped' AND entity = op.e AND nomis_key = op.n AND state || '' = 'written'
     RETURNING token, version
 ), duplicate AS (

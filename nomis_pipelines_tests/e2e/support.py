@@ -32,9 +32,9 @@ class Ended:
         return json.loads(self.out.strip().splitlines()[-1])
 
 
-def command(*arguments: str) -> list[str]:
-    """The command line of `nomis-pipelines`."""
-    return [sys.executable, "-m", "nomis_pipelines", *arguments]
+def command(*arguments: str, module: str = "nomis_pipelines") -> list[str]:
+    """The command line of `nomis-pipelines`, or of a module that does something to it."""
+    return [sys.executable, "-m", module, *arguments]
 
 
 def bare(environment: Mapping[str, str]) -> dict[str, str]:
@@ -55,10 +55,12 @@ def migrate(environment: Mapping[str, str], filter: Mapping[str, Any] | None = N
     return run(environment, "migrate", "visits", "--filter", json.dumps(filter or {}), "--json")
 
 
-def start(environment: Mapping[str, str], filter: Mapping[str, Any] | None = None) -> subprocess.Popen[str]:
+def start(
+    environment: Mapping[str, str], filter: Mapping[str, Any] | None = None, *, module: str = "nomis_pipelines"
+) -> subprocess.Popen[str]:
     """The same, in the background, in a process group of its own."""
     return subprocess.Popen(
-        command("migrate", "visits", "--filter", json.dumps(filter or {}), "--json"),
+        command("migrate", "visits", "--filter", json.dumps(filter or {}), "--json", module=module),
         env=bare(environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
 
