@@ -20,8 +20,8 @@ from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from dagster_k8s.models import k8s_model_from_dict, k8s_snake_case_dict
 from sqlalchemy.engine import make_url
 
-from nomis_pipelines.domains import DOMAINS
 from nomis_pipelines.api.launcher import LOCATION
+from nomis_pipelines.domains import DOMAINS
 from nomis_pipelines.settings import SERVICES, Settings
 from nomis_pipelines.synchronisation.options import ConsumerOptions
 
@@ -163,7 +163,16 @@ def test_the_instance_loads_with_the_run_launcher_of_kubernetes(
         assert not instance.telemetry_enabled
 
 
-AGREED = ["concurrency", "run_retries", "run_monitoring", "sensors", "schedules", "retention", "telemetry", "python_logs"]
+AGREED = [
+    "concurrency",
+    "run_retries",
+    "run_monitoring",
+    "sensors",
+    "schedules",
+    "retention",
+    "telemetry",
+    "python_logs",
+]
 
 
 @pytest.mark.parametrize("section", AGREED)
