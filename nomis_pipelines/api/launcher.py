@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pydantic_core import from_json, to_json
@@ -28,7 +29,7 @@ mutation ($params: ExecutionParams!) {
 """
 _STATUS = """
 query ($id: ID!) {
-  runOrError(runId: $id) { __typename ... on Run { status } ... on Error { message } }
+  runOrError(runId: $id) { __typename ... on Run { status tags { key value } } ... on Error { message } }
 }
 """
 _TERMINATE = """
@@ -42,6 +43,18 @@ log = logging.getLogger(__name__)
 
 class LaunchError(Exception):
     """Dagster cannot be asked, or refuses. The message says where it was looked for, and Dagster's own words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Where a run stands: Dagster's word, and of one that failed whether and as which run the daemon tries it again.
+
+    `will_retry` is None until Dagster has marked the run, a moment after it failed; and for ever without retries.
+    """
+
+    status: str
+    will_retry: bool | None = None
+    retry_run_id: str | None = None
 
 
 class Launcher(Protocol):
@@ -92,9 +105,20 @@ class DagsterLauncher:
 
     async def status(self, run_id: str) -> str | None:
         """Dagster's word for where a run stands."""
+        standing = await self.standing(run_id)
+        return standing.status if standing is not None else None
+
+    async def standing(self, run_id: str) -> Standing | None:
+        """Where a run stands; None when there is no such run."""
         answer = await self._ask(_STATUS, {"id": run_id}, "runOrError")
         if "status" in answer:
-            return str(answer["status"])
+            tags = {tag["key"]: tag["value"] for tag in answer.get("tags") or []}
+            marked = tags.get("dagster/will_retry")
+            return Standing(
+                status=str(answer["status"]),
+                will_retry=None if marked is None else marked == "true",
+                retry_run_id=tags.get("dagster/auto_retry_run_id"),
+            )
         if answer.get("__typename") == "RunNotFoundError":
             return None
         raise LaunchError(f"Dagster does not tell of run {run_id}: {answer.get('message', answer.get('__typename'))}")

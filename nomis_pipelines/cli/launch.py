@@ -19,11 +19,13 @@ from nomis_pipelines.migration.verdicts import ADVICE, Verdict
 from nomis_pipelines.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from nomis_pipelines.api.launcher import Launcher
+    from nomis_pipelines.api.launcher import DagsterLauncher
 
 AnyMigration = type[Migration[Any, Any, Any]]
 LAUNCH_TAG = "nomis_pipelines/launch"
 FOLLOW_SECONDS = 1.0
+UNMARKED_LOOKS = 5
+"""How often a failed run is looked at that Dagster has not marked yet with whether it will be retried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,31 +125,49 @@ def on_server(migration: AnyMigration, filter_values: Mapping[str, Any]) -> tupl
 
 
 def followed(migration: AnyMigration, filter_values: Mapping[str, Any]) -> Result:
-    """Launch it on the server and watch it from here until its run has ended. Ctrl-C ends the watching only."""
+    """Launch it on the server and watch it from here to the end of its last attempt. Ctrl-C ends the watching only."""
     settings = load_settings()
     _check_ledger(settings)
     run_id, url = on_server(migration, filter_values)
     click.echo(f"launched: {url}", err=True)
+    attempts = [run_id]
     with LedgerReader(settings.database_url) as reader:
-        with LiveProgress(lambda: reader.latest_progress(migration.name, run_id=run_id), migration.name):
-            status = _ask_server(settings, lambda launcher: _end_of(launcher, run_id))
-        progress = reader.latest_progress(migration.name, run_id=run_id)
+
+        def look() -> Progress | None:
+            found = (reader.latest_progress(migration.name, run_id=each) for each in reversed(attempts))
+            return next((progress for progress in found if progress is not None), None)
+
+        with LiveProgress(look, migration.name):
+            status = _ask_server(settings, lambda launcher: _end_of(launcher, attempts, settings.ui_url))
+        progress = look()
         row = reader.migration(progress.migration_id) if progress is not None else None
-    error = None if status == "SUCCESS" else f"the run ended as {status}: {url}"
+    tried = f" after {len(attempts)} attempts" if len(attempts) > 1 else ""
+    error = None if status == "SUCCESS" else f"the run ended as {status}{tried}: {settings.ui_url}/runs/{attempts[-1]}"
     return build_result(migration, row, progress, _reasons(settings, migration, row), [], error)
 
 
-async def _end_of(launcher: "Launcher", run_id: str) -> str:
+async def _end_of(launcher: "DagsterLauncher", attempts: list[str], ui_url: str) -> str:
+    """Dagster's last word on the last attempt. What its daemon retries is added to `attempts`."""
     from nomis_pipelines.api.launcher import ENDED
 
+    unmarked = 0
     while True:
-        status = await launcher.status(run_id)
-        if status is None or status in ENDED:
-            return status or "DELETED"
+        standing = await launcher.standing(attempts[-1])
+        if standing is None:
+            return "DELETED"
+        if standing.status == "FAILURE" and standing.retry_run_id is not None:
+            attempts.append(standing.retry_run_id)
+            click.echo(f"it failed; attempt {len(attempts)}: {ui_url}/runs/{attempts[-1]}", err=True)
+            unmarked = 0
+            continue
+        undecided = standing.will_retry is None and unmarked < UNMARKED_LOOKS
+        if standing.status in ENDED and not (standing.status == "FAILURE" and (standing.will_retry or undecided)):
+            return standing.status
+        unmarked += standing.status == "FAILURE"
         await asyncio.sleep(FOLLOW_SECONDS)
 
 
-def _ask_server(settings: Settings, question: "Callable[[Launcher], Awaitable[str]]") -> str:
+def _ask_server(settings: Settings, question: "Callable[[DagsterLauncher], Awaitable[str]]") -> str:
     from nomis_pipelines.api.launcher import DagsterLauncher, LaunchError
     from nomis_pipelines.http import HttpxWire
 

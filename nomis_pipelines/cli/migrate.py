@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     help='The filter, as the start request has it, e.g. \'{"prisonIds": ["HEI"]}\'.',
 )
 @click.option("--launch", "launched", is_flag=True, help="Launch it on the Dagster server instead.")
-@click.option("--wait", is_flag=True, help="With --launch: follow it to its end.")
+@click.option("--wait", is_flag=True, help="With --launch: follow it to its end, through Dagster's retries.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object on the last line.")
 def migrate(
     domain: "Domain",

@@ -51,14 +51,20 @@ def no_duplicates(domain: str, count: int, sample: Sequence[Record]) -> Verdict:
         count,
         sample,
         "records with a surplus DPS record",
-        f"delete the surplus record (DPS id) and keep the existing one: see the runbook, duplicates of {domain}",
+        f"delete the surplus record (DPS id) and keep the existing one: `nomis-pipelines duplicates resolve {domain}` "
+        "says what it would delete, and with --yes deletes it (runbook, Duplicates)",
     )
 
 
 def no_failures(domain: str, count: int, sample: Sequence[Record]) -> Verdict:
     """No record failed."""
     return _listing(
-        "no_failures", count, sample, "failed records", f"mend the cause, then run the job retry_failed_{domain}"
+        "no_failures",
+        count,
+        sample,
+        "failed records",
+        f"mend the cause, then `nomis-pipelines failures retry {domain}` or the job retry_failed_{domain} "
+        "(runbook, Failed and rejected)",
     )
 
 
@@ -70,14 +76,18 @@ def nothing_in_doubt(domain: str, count: int, sample: Sequence[Record]) -> Verdi
         sample,
         "records in doubt",
         f"look each up in DPS, then `nomis-pipelines in-doubt adopt {domain} NOMIS_ID DPS_ID` "
-        f"or `nomis-pipelines in-doubt rewrite {domain} NOMIS_ID`",
+        f"or `nomis-pipelines in-doubt rewrite {domain} NOMIS_ID` (runbook, In doubt)",
     )
 
 
 def everything_mapped(domain: str, count: int, sample: Sequence[Record]) -> Verdict:
     """Every record that was written has its mapping recorded."""
     return _listing(
-        "everything_mapped", count, sample, "written records without a mapping", "run the job retry_mappings"
+        "everything_mapped",
+        count,
+        sample,
+        "written records without a mapping",
+        f"`nomis-pipelines mappings retry {domain}` or the job retry_mappings (runbook, Failed and rejected)",
     )
 
 

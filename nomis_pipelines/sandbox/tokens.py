@@ -20,18 +20,15 @@ VISITS_2024_ROLES = frozenset({"ROLE_NOMIS_VISITS"})
 SENTENCING_2024_ROLES = frozenset({"ROLE_NOMIS_SENTENCING"})
 SCHEDULER_ROLES = frozenset({"ROLE_VISIT_SCHEDULER"})
 ADJUSTMENTS_ROLES = frozenset({"ROLE_SENTENCE_ADJUSTMENTS_SYNCHRONISATION"})
-CONTROL_ROLES = frozenset(
-    {
-        "ROLE_PRISONER_FROM_NOMIS__MIGRATION__RW",
-        "ROLE_PRISONER_FROM_NOMIS__UPDATE__RW",
-        "ROLE_SYSCON__QUEUE_ADMIN",
-        "ROLE_MIGRATE_VISITS",
-        "ROLE_MIGRATE_SENTENCING",
-        "ROLE_MIGRATE_NOMIS_SYSCON",
-        "ROLE_MIGRATION_ADMIN",
-        "ROLE_QUEUE_ADMIN",
-    }
+CONTROL_2024_ROLES = frozenset(
+    {"ROLE_MIGRATE_VISITS", "ROLE_MIGRATE_SENTENCING", "ROLE_MIGRATION_ADMIN", "ROLE_QUEUE_ADMIN"}
 )
+CONTROL_ROLES = CONTROL_2024_ROLES | {
+    "ROLE_PRISONER_FROM_NOMIS__MIGRATION__RW",
+    "ROLE_PRISONER_FROM_NOMIS__UPDATE__RW",
+    "ROLE_SYSCON__QUEUE_ADMIN",
+    "ROLE_MIGRATE_NOMIS_SYSCON",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +55,7 @@ CLIENTS: dict[str, Client] = {
         _client("nomis-2024", VISITS_2024_ROLES | SENTENCING_2024_ROLES),
         # what an operator's session may do; also maintains the room mappings
         _client("operator", CONTROL_ROLES | ROOM_ROLES),
+        _client("operator-2024", CONTROL_2024_ROLES),
         _client("nobody", frozenset()),
     )
 }  # fmt: skip

@@ -154,7 +154,9 @@ async def _claim(ledger: "Ledger", create: Create[M, W]) -> Claim | AlreadyMappe
     if claim.outcome is ClaimOutcome.IN_DOUBT:
         raise InDoubt(create.key)
     if claim.outcome in {ClaimOutcome.BUSY, ClaimOutcome.SETTLED}:
-        raise Redeliver(f"{create.key} is being written by another process", seconds=BUSY_SECONDS)
+        # at least: a create that takes minutes must not use up the receives of what waits behind it
+        reason = f"{create.key} is being written by another process"
+        raise Redeliver(reason, seconds=BUSY_SECONDS, at_least=True)
     return claim
 
 

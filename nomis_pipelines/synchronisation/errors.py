@@ -12,11 +12,12 @@ class HandlerError(Exception):
 
 
 class Redeliver(HandlerError):
-    """Come back after `seconds` instead of the queue's own redelivery seconds."""
+    """Come back after `seconds` instead of the queue's own redelivery seconds, or `at_least`, the longer of both."""
 
-    def __init__(self, reason: str, *, seconds: int) -> None:
+    def __init__(self, reason: str, *, seconds: int, at_least: bool = False) -> None:
         super().__init__(reason)
         self.seconds = seconds
+        self.at_least = at_least
 
 
 class InDoubt(HandlerError):

@@ -19,19 +19,29 @@ _SPEAKS_SAFELY = (ServiceError, LedgerError, HandlerError, MalformedMessage, Que
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a delivery failed. `seconds` overrides the queue's own; `service` is set when a service cannot be used."""
+    """Why a delivery failed. `seconds` overrides the queue's own, when `at_least` only where those are fewer; `service`
+    is set when a service cannot be used.
+    """
 
     reason: str
     outcome: Outcome = Outcome.FAILED
     seconds: int | None = None
+    at_least: bool = False
     service: str = ""
+
+    def pause(self, own: int) -> int:
+        """The seconds until the message comes back, where the queue's own would be `own`."""
+        if self.seconds is None:
+            return own
+        return max(own, self.seconds) if self.at_least else self.seconds
 
 
 def failure_of(error: Exception) -> Failure:
     """What the log may say about an exception: only our own errors are known to hold no personal data."""
-    seconds = error.seconds if isinstance(error, Redeliver) else None
+    if isinstance(error, Redeliver):
+        return Failure(_reason(error), seconds=error.seconds, at_least=error.at_least)
     outcome = Outcome.MALFORMED if isinstance(error, MalformedMessage) else Outcome.FAILED
-    return Failure(_reason(error), outcome=outcome, seconds=seconds, service=_service(error))
+    return Failure(_reason(error), outcome=outcome, service=_service(error))
 
 
 def _service(error: Exception) -> str:

@@ -237,7 +237,7 @@ class Hands:
             self._dead_letter(held, failure)
             return
         seconds = self._redelivery_seconds
-        pause = seconds[min(message.receive_count, len(seconds)) - 1] if failure.seconds is None else failure.seconds
+        pause = failure.pause(seconds[min(message.receive_count, len(seconds)) - 1])
         log.warning(
             "MessageID:%s %s failed at receive %d, comes back in %d s: %s",
             message.message_id, work.event_type, message.receive_count, pause, failure.reason,

@@ -1,11 +1,12 @@
 """Promise: `--prison`, `--from` and `--to` mean what they say for every filter, and nonsense is refused by name."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from typing import Any
 
 import click
@@ -17,8 +18,10 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from nomis_pipelines.cli.filter_options import with_options
+from nomis_pipelines.cli.launch import UNMARKED_LOOKS
 from nomis_pipelines.cli.main import cli
 from nomis_pipelines.domains.visits import VISITS
+from nomis_pipelines.ledger import Ledger
 from nomis_pipelines.migration.filters import run_filter
 from nomis_pipelines.migration.partitions import ByMonth
 from nomis_pipelines.settings import load_settings
@@ -137,20 +140,86 @@ def test_what_the_server_refuses_is_said_in_one_line(server: respx.Route) -> Non
     assert "http://dagster.test (NOMIS_PIPELINES_DAGSTER_URL) cannot be reached" in result.output
 
 
-@pytest.mark.server
-def test_a_launched_run_is_followed_to_its_end(
-    server: respx.Route, ledger_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def run_is(status: str, **tags: str) -> dict[str, Any]:
+    """Dagster's answer about a run, with those of its tags that tell of retries."""
+    shown = [{"key": f"dagster/{name}", "value": value} for name, value in tags.items()]
+    return {"runOrError": {"__typename": "Run", "status": status, "tags": shown}}
+
+
+@pytest.fixture
+def following(server: respx.Route, ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Launches run r1 and follows it while the server gives these answers; every one of them must be asked for."""
     monkeypatch.setenv("DATABASE_URL", ledger_url)
     monkeypatch.setattr("nomis_pipelines.cli.launch.FOLLOW_SECONDS", 0.01)
     load_settings.cache_clear()
-    answers: list[dict[str, Any]] = [{"launchRun": {"run": {"runId": "r1"}}}]
-    answers += [{"runOrError": {"__typename": "Run", "status": status}} for status in ("QUEUED", "STARTED", "FAILURE")]
-    server.mock(side_effect=[httpx.Response(200, json={"data": answer}) for answer in answers])
-    result = launched("--wait", "--json")
+
+    def follow(*answers: dict[str, Any]) -> Result:
+        given: list[dict[str, Any]] = [{"launchRun": {"run": {"runId": "r1"}}}, *answers]
+        server.mock(side_effect=[httpx.Response(200, json={"data": answer}) for answer in given])
+        result = launched("--wait", "--json")
+        assert server.call_count == len(given), result.output
+        return result
+
+    return follow
+
+
+def told_by(result: Result) -> dict[str, Any]:
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    "ending",
+    [[run_is("FAILURE", will_retry="false")], [run_is("FAILURE")] * (UNMARKED_LOOKS + 1)],
+    ids=["not retried", "no retries at all"],
+)
+def test_a_launched_run_is_followed_to_its_end(following: Callable[..., Result], ending: list[dict[str, Any]]) -> None:
+    result = following(run_is("QUEUED"), run_is("STARTED"), *ending)
     assert result.exit_code == 1
-    told = json.loads(result.stdout.splitlines()[-1])
+    told = told_by(result)
     assert (told["status"], told["error"]) == ("NOT_STARTED", "the run ended as FAILURE: http://ui.test/runs/r1")
+
+
+async def leave_migration(url: str, run_id: str, status: str) -> str:
+    """What a run leaves in the ledger; the migration's id."""
+    now = datetime.now(UTC)
+    async with await Ledger.open(url) as ledger:
+        migration_id = await ledger.start_migration(
+            migration_type="VISITS", domain="visits", filter_json="{}", estimated=9, now=now, run_id=run_id
+        )
+        await ledger.save_progress(migration_id, {"migrated": 9})
+        await ledger.end_migration(migration_id, status=status, migrated=9, failed=0, now=now)
+    return migration_id
+
+
+@pytest.mark.server
+def test_a_run_that_dagster_retries_is_followed_to_its_last_attempt(
+    following: Callable[..., Result], ledger_url: str
+) -> None:
+    asyncio.run(leave_migration(ledger_url, "r1", "FAILED"))
+    completed = asyncio.run(leave_migration(ledger_url, "r2", "COMPLETED"))
+    result = following(
+        run_is("STARTED"),
+        run_is("FAILURE"),  # not marked yet
+        run_is("FAILURE", will_retry="true"),  # the daemon has not launched it yet
+        run_is("FAILURE", will_retry="true", auto_retry_run_id="r2"),
+        run_is("QUEUED"),
+        run_is("SUCCESS"),
+    )
+    assert (result.exit_code, told_by(result)["error"]) == (0, None)
+    assert (told_by(result)["migration_id"], told_by(result)["migrated"]) == (completed, 9)
+    assert "it failed; attempt 2: http://ui.test/runs/r2" in result.stderr
+
+
+@pytest.mark.server
+def test_the_last_attempts_failure_is_the_commands(following: Callable[..., Result]) -> None:
+    result = following(
+        run_is("FAILURE", will_retry="true", auto_retry_run_id="r2"),
+        run_is("FAILURE", will_retry="true", auto_retry_run_id="r3"),
+        run_is("FAILURE", will_retry="false"),
+    )
+    assert result.exit_code == 1
+    assert told_by(result)["error"] == "the run ended as FAILURE after 3 attempts: http://ui.test/runs/r3"
 
 
 @pytest.mark.parametrize(("words", "found"), [("fail", "failures"), ("failures ", "retry"), ("status ", "")])

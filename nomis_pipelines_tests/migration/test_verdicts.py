@@ -21,10 +21,10 @@ def record(number: int, state: State) -> Record:
 
 
 RULES = [
-    (verdicts.no_duplicates, "duplicates of visits"),
-    (verdicts.no_failures, "retry_failed_visits"),
+    (verdicts.no_duplicates, "nomis-pipelines duplicates resolve visits"),
+    (verdicts.no_failures, "nomis-pipelines failures retry visits"),
     (verdicts.nothing_in_doubt, "nomis-pipelines in-doubt adopt visits NOMIS_ID DPS_ID"),
-    (verdicts.everything_mapped, "retry_mappings"),
+    (verdicts.everything_mapped, "nomis-pipelines mappings retry visits"),
 ]
 
 

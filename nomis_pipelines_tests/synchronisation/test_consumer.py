@@ -153,6 +153,26 @@ def test_a_handler_may_ask_to_come_back_sooner():
     run_virtually(scenario())
 
 
+def test_what_waits_behind_a_slow_create_comes_back_ever_later_and_is_no_dead_letter_meanwhile():
+    async def scenario():
+        world = World(idle_seconds=700)
+
+        def act(booking):
+            if asyncio.get_running_loop().time() < created_at:
+                raise Redeliver("another process is at it", seconds=2, at_least=True)
+
+        created_at = asyncio.get_running_loop().time() + 300
+        world.handlers.act = act
+        message = world.queue.send(event(1))
+        await world.run()
+        waits = [later - earlier for earlier, later in zip(message.received_at, message.received_at[1:], strict=False)]
+        assert waits == pytest.approx([2, 10, 60, 600], abs=0.6)
+        assert world.handlers.done == [(1, "")]
+        assert world.queue.dead == []
+
+    run_virtually(scenario())
+
+
 def test_a_failing_message_does_not_hold_up_the_next_of_its_key():
     async def scenario():
         world = World(idle_seconds=30)
