@@ -79,11 +79,12 @@ def our_errors() -> Generator[None]:
     from nomis_pipelines.http import ServiceError
     from nomis_pipelines.ledger import LedgerError
     from nomis_pipelines.migration.doubts import DoubtError
+    from nomis_pipelines.migration.duplicates import DuplicateError
     from nomis_pipelines.synchronisation import QueueError
 
     try:
         yield
-    except (DoubtError, LedgerError, QueueError, ServiceError) as error:
+    except (DoubtError, DuplicateError, LedgerError, QueueError, ServiceError) as error:
         raise click.ClickException("; ".join([str(error), *getattr(error, "__notes__", [])])) from None
 
 

@@ -4,7 +4,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nomis_pipelines.cli.common import JSON, OPTIONAL_DOMAIN, ListingGroup, chosen, ledger_reader, on_platform, show
+from nomis_pipelines.cli.common import (
+    DOMAIN,
+    JSON,
+    OPTIONAL_DOMAIN,
+    ListingGroup,
+    chosen,
+    ledger_reader,
+    on_platform,
+    show,
+)
 
 if TYPE_CHECKING:
     from nomis_pipelines.domains.declaration import Domain
@@ -84,8 +93,31 @@ def resolve(domain: "Domain | None", *, yes: bool, as_json: bool) -> None:
 
     rows = on_platform(work)
     show(rows, RESOLVED_COLUMNS, as_json=as_json, empty="no duplicates")
-    if rows and not yes and not as_json:
+    if not as_json and not yes and any(row["action"] == "would be deleted" for row in rows):
         click.echo("Nothing was deleted. To delete: the same command with --yes")
+    if not as_json and any(row["action"].startswith("by hand") for row in rows):
+        click.echo("Once it is deleted in DPS by hand: nomis-pipelines duplicates deleted DOMAIN NOMIS_ID")
     left = sum(row["action"] not in ("deleted", "would be deleted") for row in rows)
     if yes and left:
         raise click.ClickException(f"{left} of {len(rows)} duplicates are left")
+
+
+@duplicates.command()
+@DOMAIN
+@click.argument("nomis_ids", metavar="NOMIS_ID…", nargs=-1, required=True)
+@click.option("--entity", metavar="NAME", help="When the domain has several; by default the domain.")
+def deleted(domain: "Domain", nomis_ids: tuple[str, ...], entity: str | None) -> None:
+    """The surplus DPS records of these have been deleted in DPS by hand: no list or check names them any more.
+
+    Refused where the mapping service does not map the NOMIS record to the DPS record that was to be kept.
+    """
+    from nomis_pipelines.ledger import RecordKey
+    from nomis_pipelines.migration.duplicates import deleted_by_hand
+
+    async def work(platform: "Platform") -> None:
+        for nomis_id in nomis_ids:
+            key = RecordKey(domain.name, entity or domain.name, nomis_id)
+            record = await deleted_by_hand(domain.migration, platform, key)
+            click.echo(f"{key}: {record.dps_id} is gone, {record.existing_dps_id} kept")
+
+    on_platform(work)

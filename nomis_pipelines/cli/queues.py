@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from nomis_pipelines.cli.common import plain_console
+
 if TYPE_CHECKING:
     from nomis_pipelines.synchronisation import DeadLetters
 
@@ -32,16 +34,15 @@ def list_queues(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table()
     for name in ("queue id", "queue", "waiting", "in flight", "delayed", "dead letters"):
-        table.add_column(name, justify="left" if "queue" in name else "right")
+        table.add_column(name, justify="left" if "queue" in name else "right", overflow="fold")
     for row in found:
         numbers = (row["on_queue"], row["in_flight"], row["delayed"], row["on_dlq"])
         table.add_row(row["queue_id"], row["queue_name"], *map(str, numbers))
-    Console().print(table)
+    plain_console().print(table)
 
 
 @queues.command()

@@ -17,6 +17,10 @@ BATCH = 500
 DeleteSurplus = Callable[[HttpClients, str], Awaitable[None]]
 
 
+class DuplicateError(Exception):
+    """What an operator says of a duplicate cannot be right. The message names the record and what is known of it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Resolution:
     """What was done, or would be done, about one duplicate."""
@@ -42,10 +46,7 @@ async def resolve_duplicates(
 
     Before each deletion the mapping service is asked once more: a record that it maps is never deleted.
     """
-    context = MigrationContext(
-        clients=platform.clients, telemetry=platform.telemetry, migration_id="", today=platform.today()
-    )
-    migration = migration_class(context)
+    migration = migration_class(_context(platform))
     resolutions: list[Resolution] = []
     after: RecordKey | None = None
     while records := await platform.ledger.records(
@@ -58,6 +59,33 @@ async def resolve_duplicates(
                 Resolution(key=record.key, surplus=str(record.dps_id), kept=str(record.existing_dps_id), action=action)
             )
     return resolutions
+
+
+async def deleted_by_hand(
+    migration_class: type[Migration[Any, Any, Any]], platform: Platform, key: RecordKey
+) -> Record:
+    """The surplus DPS record of a duplicate has been deleted in DPS by somebody: mark it resolved. The duplicate.
+
+    Raises `DuplicateError` when the record is no duplicate, or when the mapping service does not map it to the DPS
+    record that was to be kept.
+    """
+    record = await platform.ledger.record(key)
+    if record is None or record.state is not State.DUPLICATE:
+        raise DuplicateError(f"{key} is {record.state if record else 'not in the ledger'}, not {State.DUPLICATE}")
+    migration = migration_class(_context(platform))
+    mapped = await migration.find_mapping(migration.parse_key(key.nomis_key))
+    if mapped != record.existing_dps_id:
+        raise DuplicateError(
+            f"{key}: the mapping service maps it to {mapped}, not to {record.existing_dps_id}, which was to be kept"
+        )
+    await platform.ledger.resolve_duplicate(key)
+    return record
+
+
+def _context(platform: Platform) -> MigrationContext:
+    return MigrationContext(
+        clients=platform.clients, telemetry=platform.telemetry, migration_id="", today=platform.today()
+    )
 
 
 async def _resolve(

@@ -10,8 +10,19 @@ from nomis_pipelines.settings import Settings
 
 HIDDEN = "****"
 
-# At INFO or DEBUG these write addresses with query strings, SQL parameters or message bodies.
-_QUIET = ("aiobotocore", "asyncio", "boto3", "botocore", "httpcore", "httpx", "opentelemetry", "sqlalchemy", "urllib3")
+# At INFO or DEBUG these write addresses with query strings, SQL parameters or message bodies; alembic, its plugins.
+_QUIET = (
+    "aiobotocore",
+    "alembic.runtime.plugins",
+    "asyncio",
+    "boto3",
+    "botocore",
+    "httpcore",
+    "httpx",
+    "opentelemetry",
+    "sqlalchemy",
+    "urllib3",
+)
 _CREDENTIALS = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}|(?<=://)[^\s/:@]+:[^\s/@]+(?=@)")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 
@@ -246,15 +247,40 @@ def test_duplicates_are_listed_and_nothing_is_deleted_unless_told_to(url: str) -
     with_ledger(url, work)
     (row,) = listed("duplicates", "list", "visits")
     assert (row["nomis_id"], row["surplus"], row["kept"]) == ("1", "new", "old")
-    dry = run("duplicates", "resolve", "visits")
-    assert (dry.exit_code, "Nothing was deleted" in dry.output) == (0, True)
     # the visit scheduler has no way to delete a migrated visit
+    dry = run("duplicates", "resolve", "visits")
+    assert (dry.exit_code, "by hand" in dry.output, "duplicates deleted DOMAIN" in dry.output) == (0, True, True)
     forced = run("duplicates", "resolve", "--yes")
-    assert (forced.exit_code, "by hand" in forced.output, "1 of 1 duplicates are left" in forced.output) == (
-        1,
-        True,
-        True,
-    )
+    assert (forced.exit_code, "1 of 1 duplicates are left" in forced.output) == (1, True)
+
+
+def test_a_duplicate_deleted_by_hand_is_struck_off_unless_the_mapping_service_knows_better(
+    url: str, environment: dict[str, str], sandbox: SandboxAdmin
+) -> None:
+    async def work(ledger: Ledger) -> None:
+        for number in (1, 2):
+            await ledger.claim(key(number), migration_id="m")
+            await ledger.written(key(number), dps_id=f"new-{number}", mapping={"nomisId": number})
+            await ledger.duplicate(key(number), dps_id=f"new-{number}", existing_dps_id=f"old-{number}")
+
+    with_ledger(url, work)
+    for number, mapped in ((1, "old-1"), (2, "new-2")):
+        httpx.post(
+            f"{environment['API_BASE_URL_MAPPING']}/mapping/visits",
+            json={"nomisId": number, "vsipId": mapped, "mappingType": "MIGRATED"},
+            headers={"Authorization": f"Bearer {sandbox.token('nomis-mapping-api')}"},
+        ).raise_for_status()
+    done = run("duplicates", "deleted", "visits", "1")
+    assert (done.exit_code, done.stdout) == (0, "visits 1: new-1 is gone, old-1 kept\n")
+    assert state_of(url, 1) == "mapped"
+    for number, words in (
+        (1, "visits 1 is mapped, not duplicate"),
+        (2, "maps it to new-2, not to old-2"),
+        (3, "not in the ledger"),
+    ):
+        refused = run("duplicates", "deleted", "visits", str(number))
+        assert (refused.exit_code, words in refused.output) == (1, True), refused.output
+    assert [row["nomis_id"] for row in listed("duplicates", "list")] == ["2"]
 
 
 def test_domains_tell_what_is_declared() -> None:
