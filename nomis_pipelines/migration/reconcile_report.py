@@ -20,7 +20,8 @@ MOST_CELLS = 50
 
 ADVICE = {
     Standing.NEVER_MIGRATED: "nomis-pipelines migrate {domain}, for the prisons and months that the report names",
-    Standing.LOST: "nomis-pipelines migrate {domain}: the mapping service's table was reset",
+    # a migration would write to DPS again what DPS still has
+    Standing.LOST: "the mapping service's table was reset: see the runbook, Mapping reset, before {domain} is migrated",
     Standing.UNMAPPED: "nomis-pipelines mappings retry {domain}",
     Standing.FAILED: "nomis-pipelines failures {domain}",
     Standing.IN_DOUBT: "nomis-pipelines in-doubt list {domain}",
