@@ -46,6 +46,7 @@ def sandbox(context: click.Context) -> None:
 @STATE
 @click.option("--visits", type=click.IntRange(1), help="How many visits NOMIS has (default 50,000).")
 @click.option("--adjustments", type=click.IntRange(1), help="How many adjustments are listed (default: visits / 6).")
+@click.option("--prisoners", type=click.IntRange(1), help="How many prisoners have alerts (default: 2/5 of the visits).")
 @click.option("--seed", type=int, help="Another seed is another world (default 1).")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="The first day of the data (default 2024-01-01).")
 @click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="Let the services believe it is this day.")
@@ -147,7 +148,7 @@ def faults() -> None:
 @faults.command("set")
 @STATE
 @click.argument("kind")
-@click.argument("service", type=click.Choice(["auth", "nomis", "mapping", "visits", "sentencing", "*"]))
+@click.argument("service", type=click.Choice(["auth", "nomis", "mapping", "visits", "sentencing", "alerts", "*"]))
 @click.argument("options", nargs=-1, metavar="[NAME=VALUE]...")
 @_plain_errors
 def set_fault(state: Path, kind: str, service: str, options: tuple[str, ...]) -> None:
