@@ -139,6 +139,10 @@ class SandboxAdmin:
         """Let one prisoner number go into another; the latest booking of the one that stays."""
         return self._json("POST", f"/nomis/prisoners/{retained}/merge", {"removed": removed})["bookingId"]
 
+    def booking(self, booking_id: int) -> str:
+        """Whose a booking is now."""
+        return self._json("GET", f"/nomis/bookings/{booking_id}")["offenderNo"]
+
     def move_booking(self, booking_id: int, target: str) -> str:
         """Move a booking to another prisoner; whose it was."""
         return self._json("POST", f"/nomis/bookings/{booking_id}/move", {"target": target})["source"]

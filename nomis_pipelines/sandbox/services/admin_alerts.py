@@ -124,6 +124,10 @@ def _add_prisoners(router: Router, stores: Stores) -> None:
             raise Refusal(bad_request("booking and target must be known, and the target another prisoner"))
         return json_answer({"source": source})
 
+    def booking(request: Request) -> Answer:
+        owner = nomis.owner(path_integer("bookingId", request.parameters[0]))
+        return not_found(f"booking {request.parameters[0]}") if owner is None else json_answer({"offenderNo": owner})
+
     def release(request: Request) -> Answer:
         if nomis.prisoner(request.parameters[0]) is None:
             raise Refusal(not_found(f"prisoner {request.parameters[0]}"))
@@ -134,4 +138,5 @@ def _add_prisoners(router: Router, stores: Stores) -> None:
     router.add("POST", "/nomis/prisoners/{offenderNo}/admit", admit)
     router.add("POST", "/nomis/prisoners/{offenderNo}/release", release)
     router.add("POST", "/nomis/prisoners/{offenderNo}/merge", merge)
+    router.add("GET", "/nomis/bookings/{bookingId}", booking)
     router.add("POST", "/nomis/bookings/{bookingId}/move", move)
