@@ -46,8 +46,13 @@ class AlertKey:
 
     @property
     def ledger_key(self) -> RecordKey:
-        """Its key in the ledger, where a prisoner's whole set stands under the bare number: that has no slash."""
+        """Its key in the ledger."""
         return RecordKey(domain=DOMAIN, entity=DOMAIN, nomis_key=str(self))
+
+    @property
+    def prisoner_key(self) -> RecordKey:
+        """The key of the prisoner's whole set, as the migration writes it: the bare number, which has no slash."""
+        return RecordKey(domain=DOMAIN, entity=DOMAIN, nomis_key=self.offender_no)
 
 
 class AlertCalls:

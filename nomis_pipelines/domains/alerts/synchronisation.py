@@ -131,7 +131,10 @@ class AlertWork:
         self._calls = AlertCalls(context.clients)
 
     async def insert(self, key: AlertKey) -> None:
-        """Section 7.2, row by row."""
+        """Section 7.2, row by row.
+
+        Raises `HandlerError` while the prisoner's migration is not settled: the alert may be in DPS by it.
+        """
         base = _base(key)
         alert = await self._calls.read(key.booking_id, key.sequence)
         if _from_dps(alert):
@@ -162,7 +165,7 @@ class AlertWork:
             await self._calls.update(mapping.dps_alert_id, update_alert(alert), modifier(alert))
             self._tell("alert-synchronisation-updated-success", {**base, DPS_ID_FIELD: mapping.dps_alert_id})
         elif alert.booking_sequence != LATEST:
-            await require_settled(self._context, key.ledger_key)
+            await self._require_settled(key)
             previous = {**base, "bookingSequence": alert.booking_sequence}
             self._tell("alert-synchronisation-updated-ignored-previous-booking", previous)
         else:
@@ -172,7 +175,7 @@ class AlertWork:
                     f"alert {key} has no mapping to be updated by: it is not in DPS yet, or its mapping was lost "
                     "(ALERTS_HAS_MIGRATED_DATA=false lets such updates pass)"
                 )
-            await require_settled(self._context, key.ledger_key)
+            await self._require_settled(key)
 
     async def delete(self, key: AlertKey) -> None:
         """Section 7.4. NOMIS has it no more, so nobody can tell who deleted it.
@@ -182,7 +185,7 @@ class AlertWork:
         base = _base(key)
         mapping = await self._calls.find_mapping(key.booking_id, key.sequence)
         if mapping is None:
-            await require_settled(self._context, key.ledger_key)
+            await self._require_settled(key)
             self._tell("alert-synchronisation-deleted-ignored", base)
             return
         dps_id = mapping.dps_alert_id
@@ -225,7 +228,13 @@ class AlertWork:
         else:
             self._tell("alert-mapping-created-merge-success", attributes)
 
+    async def _require_settled(self, key: AlertKey) -> None:
+        """No mapping says little while the migration, or another event, has written and is yet to record it."""
+        await require_settled(self._context, key.prisoner_key)
+        await require_settled(self._context, key.ledger_key)
+
     async def _create(self, key: AlertKey, alert: Alert, base: Mapping[str, object]) -> None:
+        await require_settled(self._context, key.prisoner_key)
         body, username = create_alert(alert), creator(alert)
 
         def mapping_of(dps_id: str) -> dict[str, Any]:
