@@ -7,10 +7,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from nomis_pipelines.api.context import Context, require
-from nomis_pipelines.api.errors import invalid_argument
+from nomis_pipelines.api.errors import ApiError, as_api_error, invalid_argument
 from nomis_pipelines.api.reading import described, variables, variables_of
 from nomis_pipelines.api.roles import domain_roles
 from nomis_pipelines.domains.declaration import Domain, Report
+from nomis_pipelines.http import ServiceError
 from nomis_pipelines.synchronisation.repair import Repair, RepairError, run_repair
 
 
@@ -32,6 +33,8 @@ def _add_repair(router: APIRouter, domain: Domain, repair: Repair) -> None:
             await run_repair(repair, context.platform, variables_of(request, repair.parameters))
         except RepairError as error:
             raise invalid_argument(str(error)) from None
+        except ServiceError as error:
+            raise ApiError(500, as_api_error(error).message) from error
         return Response(status_code=repair.status)
 
     router.add_api_route(

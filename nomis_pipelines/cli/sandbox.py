@@ -17,6 +17,9 @@ STATE = click.option(
     help="The sandbox's directory: what it stores, its log, its PostgreSQL.",
 )
 
+BOOKING = click.option("--booking", "booking_id", type=int, help="With --sequence; else the alert mapped last.")
+SEQUENCE = click.option("--sequence", type=int, help="Of the alert within its booking.")
+
 
 def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
     """Errors of the sandbox end in one line, not in a traceback."""
@@ -46,6 +49,9 @@ def sandbox(context: click.Context) -> None:
 @STATE
 @click.option("--visits", type=click.IntRange(1), help="How many visits NOMIS has (default 50,000).")
 @click.option("--adjustments", type=click.IntRange(1), help="How many adjustments are listed (default: visits / 6).")
+@click.option(
+    "--prisoners", type=click.IntRange(1), help="How many prisoners have alerts (default: 2/5 of the visits)."
+)
 @click.option("--seed", type=int, help="Another seed is another world (default 1).")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="The first day of the data (default 2024-01-01).")
 @click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="Let the services believe it is this day.")
@@ -147,7 +153,7 @@ def faults() -> None:
 @faults.command("set")
 @STATE
 @click.argument("kind")
-@click.argument("service", type=click.Choice(["auth", "nomis", "mapping", "visits", "sentencing", "*"]))
+@click.argument("service", type=click.Choice(["auth", "nomis", "mapping", "visits", "sentencing", "alerts", "*"]))
 @click.argument("options", nargs=-1, metavar="[NAME=VALUE]...")
 @_plain_errors
 def set_fault(state: Path, kind: str, service: str, options: tuple[str, ...]) -> None:
@@ -220,6 +226,68 @@ def adjustment_deleted(state: Path, adjustment_id: int, category: str, booking_i
 def booking_number_changed(state: Path, booking_id: int) -> None:
     """Announce a merge onto a booking: BOOKING_NUMBER-CHANGED."""
     click.echo(json.dumps(_emitter(state).booking_number_changed(booking_id)))
+
+
+@emit.command("alert-inserted")
+@STATE
+@click.option("--prisoner", "offender_no", help="Whose; without it the prisoner whose alert was mapped last.")
+@click.option("--code", default="XCU", show_default=True, help="The alert's code.")
+@click.option("--comment", default="Added at reception", show_default=True)
+@_plain_errors
+def alert_inserted(state: Path, offender_no: str | None, code: str, comment: str) -> None:
+    """Make an alert on a prisoner's latest booking: ALERT-INSERTED."""
+    click.echo(json.dumps(_emitter(state).alert_inserted(offender_no, code, comment)))
+
+
+@emit.command("alert-updated")
+@STATE
+@BOOKING
+@SEQUENCE
+@click.option("--comment", default="Reviewed", show_default=True)
+@_plain_errors
+def alert_updated(state: Path, booking_id: int | None, sequence: int | None, comment: str) -> None:
+    """Change the comment of an alert: ALERT-UPDATED."""
+    click.echo(json.dumps(_emitter(state).alert_updated(booking_id, sequence, comment)))
+
+
+@emit.command("alert-deleted")
+@STATE
+@BOOKING
+@SEQUENCE
+@_plain_errors
+def alert_deleted(state: Path, booking_id: int | None, sequence: int | None) -> None:
+    """Delete an alert: ALERT-DELETED."""
+    click.echo(json.dumps(_emitter(state).alert_deleted(booking_id, sequence)))
+
+
+@emit.command("prisoner-merged")
+@STATE
+@click.argument("retained")
+@click.argument("removed")
+@_plain_errors
+def prisoner_merged(state: Path, retained: str, removed: str) -> None:
+    """Let the number REMOVED go into RETAINED, with its bookings: prison-offender-events.prisoner.merged."""
+    click.echo(json.dumps(_emitter(state).prisoner_merged(retained, removed)))
+
+
+@emit.command("booking-moved")
+@STATE
+@click.argument("booking_id", type=int)
+@click.argument("target")
+@_plain_errors
+def booking_moved(state: Path, booking_id: int, target: str) -> None:
+    """Move a booking to the prisoner TARGET: prison-offender-events.prisoner.booking.moved."""
+    click.echo(json.dumps(_emitter(state).booking_moved(booking_id, target)))
+
+
+@emit.command("prisoner-received")
+@STATE
+@click.argument("offender_no")
+@click.option("--reason", default="NEW_ADMISSION", show_default=True, help="A new admission brings a new booking.")
+@_plain_errors
+def prisoner_received(state: Path, offender_no: str, reason: str) -> None:
+    """Receive a prisoner: prisoner-offender-search.prisoner.received, and ALERT-INSERTED for each alert copied."""
+    click.echo(json.dumps(_emitter(state).prisoner_received(offender_no, reason)))
 
 
 def _emitter(state: Path) -> Any:

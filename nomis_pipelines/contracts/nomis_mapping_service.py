@@ -82,8 +82,88 @@ class NewAdjustmentMapping(BaseModel):
     mapping_type: Literal["MIGRATED", "NOMIS_CREATED"]
 
 
+class AlertMapping(BaseModel):
+    """An alert's pair as the service returns it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    dps_alert_id: str
+    nomis_booking_id: int
+    nomis_alert_sequence: int
+    offender_no: str
+    label: str | None = None
+    mapping_type: str
+    when_created: NaiveDatetime | None = None
+
+
+class PrisonerAlertMappings(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    mappings: list[AlertMapping]
+
+
+class NewAlertMapping(BaseModel):
+    """An alert's pair as synchronisation records it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    dps_alert_id: str
+    nomis_booking_id: int
+    nomis_alert_sequence: int
+    offender_no: str
+    mapping_type: Literal["NOMIS_CREATED"]
+
+
+class AlertMappingId(BaseModel):
+    """One pair of a prisoner's set"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    dps_alert_id: str
+    nomis_booking_id: int
+    nomis_alert_sequence: int
+
+
+class NewPrisonerAlertMappings(BaseModel):
+    """All pairs of a prisoner, whose number is in the path"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    label: str | None = None
+    """The migration id; left out by synchronisation"""
+    mapping_type: Literal["MIGRATED", "NOMIS_CREATED"]
+    mappings: list[AlertMappingId]
+
+
+class MergedAlertMappings(BaseModel):
+    """All pairs of the prisoner that a merge leaves, and the number that it takes away"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    removed_offender_no: str
+    prisoner_mapping: NewPrisonerAlertMappings
+
+
 class MappingPage(BaseModel):
-    """A page of pairs, of which only the total is read"""
+    """A page of pairs, or of prisoners with pairs, of which only the total is read"""
 
     model_config = ConfigDict(
         extra="ignore",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date as date_aliased
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, NaiveDatetime
@@ -119,8 +119,8 @@ class SentenceAdjustment(BaseModel):
     offender_no: str
     sentence_sequence: int
     adjustment_type: CodeDescription
-    adjustment_date: date | None = None
-    adjustment_from_date: date | None = None
+    adjustment_date: date_aliased | None = None
+    adjustment_from_date: date_aliased | None = None
     adjustment_days: int
     comment: str | None = None
     active: bool
@@ -143,8 +143,8 @@ class KeyDateAdjustment(BaseModel):
     """1 is the latest booking; the NOMIS of 2024 does not send it"""
     offender_no: str
     adjustment_type: CodeDescription
-    adjustment_date: date | None = None
-    adjustment_from_date: date | None = None
+    adjustment_date: date_aliased | None = None
+    adjustment_from_date: date_aliased | None = None
     adjustment_days: int
     comment: str | None = None
     active: bool
@@ -161,6 +161,48 @@ class BookingAdjustments(BaseModel):
     )
     sentence_adjustments: list[SentenceAdjustment]
     key_date_adjustments: list[KeyDateAdjustment]
+
+
+class PrisonerId(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    offender_no: str
+
+
+class PrisonerDetails(BaseModel):
+    """Of which only one thing is read"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    active: bool
+    """In prison now"""
+
+
+class AlertAudit(BaseModel):
+    """Who made an alert, who changed it, and with what program"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    create_datetime: NaiveDatetime
+    create_username: str
+    create_display_name: str | None = None
+    """Missing for users that are systems"""
+    modify_datetime: NaiveDatetime | None = None
+    modify_user_id: str | None = None
+    modify_display_name: str | None = None
+    audit_module_name: str | None = None
+    """Tells what DPS itself wrote"""
+    audit_additional_info: str | None = None
+    """Tells what NOMIS copied to a new booking"""
 
 
 class VisitIdPage(BaseModel):
@@ -191,3 +233,51 @@ class AdjustmentIdPage(BaseModel):
     """As granted: a service may cap what was asked for"""
     total_elements: int
     """Of all pages together"""
+
+
+class PrisonerIdPage(BaseModel):
+    """A page of prisoner numbers"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    content: list[PrisonerId]
+    size: int | None = None
+    """As granted: a service may cap what was asked for"""
+    total_elements: int
+    """Of all pages together"""
+
+
+class Alert(BaseModel):
+    """A warning flag on a booking"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    booking_id: int
+    booking_sequence: int
+    """1 is the latest booking"""
+    alert_sequence: int
+    """Unique inside the booking"""
+    alert_code: CodeDescription
+    date: date_aliased
+    """When it begins"""
+    expiry_date: date_aliased | None = None
+    """When it ends"""
+    is_active: bool
+    authorised_by: str | None = None
+    comment: str | None = None
+    audit: AlertAudit
+
+
+class PrisonerAlerts(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    latest_booking_alerts: list[Alert]

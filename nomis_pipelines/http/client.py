@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from nomis_pipelines.http.auth import TokenSource
 from nomis_pipelines.http.breaker import CircuitBreaker
-from nomis_pipelines.http.encode import Body, Query, json_bytes, parser, path_template, query_string
+from nomis_pipelines.http.encode import Body, Query, header_list, json_bytes, parser, path_template, query_string
 from nomis_pipelines.http.errors import InvalidAnswer, NotFound, Unavailable
 from nomis_pipelines.http.exchange import Call, Exchange
 from nomis_pipelines.http.limit import AdaptiveLimit
@@ -24,13 +24,15 @@ T = TypeVar("T")
 PING_PATH = "/health/ping"
 PING_TIMEOUT_SECONDS = 2.0
 _NOTHING: Mapping[str, object] = {}
+_NO_HEADERS: Mapping[str, str] = {}
 _SHOWN_PROBLEMS = 3
 
 
 class WriteOptions(TypedDict, total=False):
     """What `post`, `put` and `patch` take besides template, body and answer.
 
-    `idempotent`: the call may be repeated (default: only PUT). `keep_nulls`: write nulls into the body.
+    `idempotent`: the call may be repeated (default: only PUT). `keep_nulls`: write nulls into the body. `headers`: what
+    the service asks for besides those that every call has.
     """
 
     path: Mapping[str, object]
@@ -38,6 +40,7 @@ class WriteOptions(TypedDict, total=False):
     idempotent: bool
     content_type: str
     keep_nulls: bool
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,10 +147,11 @@ class ServiceClient:
         content_type: str | None = None,
         missing_ok: bool = False,
         idempotent: bool = True,
+        headers: Mapping[str, str] = _NO_HEADERS,
     ) -> bool:
         """DELETE; whether it was there. 404 raises `NotFound` unless `missing_ok`."""
         url = self._base + path_template(template).fill(path) + query_string(query)
-        call = Call("DELETE", template, url, None, content_type, idempotent)
+        call = Call("DELETE", template, url, None, content_type, idempotent, header_list(headers))
         try:
             await self._exchange.run(call)
         except NotFound:
@@ -194,6 +198,7 @@ class ServiceClient:
             None if body is None else json_bytes(body, keep_nulls=options.get("keep_nulls", False)),
             None if body is None else options.get("content_type", "application/json"),
             options.get("idempotent", idempotent),
+            header_list(options.get("headers", _NO_HEADERS)),
         )
 
     def _read(self, call: Call, response: WireResponse, answer: type[T]) -> T:

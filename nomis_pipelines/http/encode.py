@@ -80,6 +80,14 @@ def _text(value: object) -> str:
             return str(value)
 
 
+def header_list(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Headers in lower case. Raises `ValueError` for a value that no header can have, such as one with a line break."""
+    for name, value in headers.items():
+        if not value.isascii() or not value.isprintable():
+            raise ValueError(f"header {name}: only printable ASCII can be sent")
+    return tuple((name.lower(), value) for name, value in headers.items())
+
+
 def json_bytes(body: Body, *, keep_nulls: bool) -> bytes:
     """The body as JSON by alias; nulls are left out, in models and plain mappings alike, unless `keep_nulls`."""
     if isinstance(body, BaseModel):

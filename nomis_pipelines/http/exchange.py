@@ -43,6 +43,7 @@ class Call:
     body: bytes | None = field(repr=False)
     content_type: str | None
     repeatable: bool
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(slots=True)
@@ -124,6 +125,7 @@ class Exchange:
         headers = [("authorization", token), ("traceparent", self._trace.value())]
         if call.content_type is not None:
             headers.append(("content-type", call.content_type))
+        headers += call.headers
         started = self.limit.clock()
         try:
             response = await self._wire.send(WireRequest(call.method, call.url, headers, call.body, self._timeout))

@@ -221,6 +221,10 @@ class Migration(ABC, Generic[Id, Record, Request]):
         names = (mapping.keys() & existing.keys()) - _ORIGIN
         return self.dps_id_field in names and all(str(existing[name]) == str(mapping[name]) for name in names)
 
+    def existing_dps_id(self, mapping: Mapping[str, Any], existing: Mapping[str, Any]) -> str:
+        """The DPS id that a 409 shows in the place of the one in `mapping`."""
+        return str(existing.get(self.dps_id_field))
+
     def maps_nothing(self, request: Request) -> bool:
         """Whether writing this leaves no mapping (an empty set): that it was done before, only the ledger can tell."""
         return False

@@ -360,14 +360,13 @@ class MigrationRun:
         except Conflict as conflict:
             if conflict.existing is None:
                 return False
-            existing = str(conflict.existing.get(self.migration.dps_id_field))
             if self.migration.is_own_pair(item.mapping, conflict.existing):
                 # Our own pair under another label: called a duplicate, DPS's only record would be deleted as surplus.
                 return await self._mapped(page, item)
             await self.ledger.duplicate(
                 item.key,
                 dps_id=str(item.dps_id),
-                existing_dps_id=existing,
+                existing_dps_id=self.migration.existing_dps_id(item.mapping, conflict.existing),
                 details={"existing": conflict.existing},
             )
             self._fates.count(page.tally, Outcome.DUPLICATE)

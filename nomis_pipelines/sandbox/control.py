@@ -70,7 +70,7 @@ class SandboxAdmin:
         return self._json("GET", f"/{domain}/duplicates")
 
     def records(self, path: str = "/visits", page: int = 0, size: int = 1000) -> dict[str, Any]:
-        """One page of what is stored: `/visits`, `/adjustments`, `/mappings/visits` or `/mappings/adjustments`."""
+        """One page of what is stored: `/visits`, `/adjustments`, `/alerts`, or one of them below `/mappings`."""
         return self._json("GET", f"{path}?page={page}&size={size}")
 
     def visit(self, reference: str) -> dict[str, Any]:
@@ -106,6 +106,46 @@ class SandboxAdmin:
     def remove_adjustment(self, category: str, adjustment_id: int) -> None:
         """Delete an adjustment in NOMIS."""
         self._json("DELETE", f"/nomis/adjustments/{category}/{adjustment_id}")
+
+    def alert(self, dps_id: str) -> dict[str, Any]:
+        """An alert in DPS as it was last sent, with its prisoner and the NOMIS alert it was made from."""
+        return self._json("GET", f"/alerts/{dps_id}")
+
+    def prisoner(self, offender_no: str) -> dict[str, Any]:
+        """A prisoner in NOMIS, with the ids of the bookings, the latest last."""
+        return self._json("GET", f"/nomis/prisoners/{offender_no}")
+
+    def add_alert(self, offender_no: str, **fields: Any) -> dict[str, Any]:
+        """Make a new alert in NOMIS on a prisoner's latest booking; `code` is the alert's."""
+        return self._json("POST", f"/nomis/prisoners/{offender_no}/alerts", fields)
+
+    def change_alert(self, booking_id: int, sequence: int, **fields: Any) -> dict[str, Any]:
+        """Change fields of an alert in NOMIS."""
+        return self._json("PUT", f"/nomis/alerts/{booking_id}/{sequence}", fields)
+
+    def remove_alert(self, booking_id: int, sequence: int) -> None:
+        """Delete an alert in NOMIS."""
+        self._json("DELETE", f"/nomis/alerts/{booking_id}/{sequence}")
+
+    def admit(self, offender_no: str) -> list[dict[str, Any]]:
+        """Give a prisoner a new booking; the alerts that NOMIS copies to it."""
+        return self._json("POST", f"/nomis/prisoners/{offender_no}/admit", {})
+
+    def release(self, offender_no: str) -> None:
+        """Let a prisoner be out of prison."""
+        self._json("POST", f"/nomis/prisoners/{offender_no}/release", {})
+
+    def merge(self, retained: str, removed: str) -> int:
+        """Let one prisoner number go into another; the latest booking of the one that stays."""
+        return self._json("POST", f"/nomis/prisoners/{retained}/merge", {"removed": removed})["bookingId"]
+
+    def booking(self, booking_id: int) -> str:
+        """Whose a booking is now."""
+        return self._json("GET", f"/nomis/bookings/{booking_id}")["offenderNo"]
+
+    def move_booking(self, booking_id: int, target: str) -> str:
+        """Move a booking to another prisoner; whose it was."""
+        return self._json("POST", f"/nomis/bookings/{booking_id}/move", {"target": target})["source"]
 
     def token(self, client: str = "operator", username: str | None = None, seconds: int = 1200) -> str:
         """A token for one of the clients, or for a person using it."""
@@ -146,6 +186,7 @@ class Sandbox:
         state: Path | None = None,
         visits: int | None = None,
         adjustments: int | None = None,
+        prisoners: int | None = None,
         seed: int | None = None,
         postgres: bool = True,
         sqs: bool = True,
@@ -158,6 +199,7 @@ class Sandbox:
             state=state or Path(self._temporary.name if self._temporary else "."),
             visits=visits,
             adjustments=adjustments,
+            prisoners=prisoners,
             seed=seed,
             postgres=postgres,
             sqs=sqs,

@@ -5,16 +5,16 @@ Bodies are as the cards have them, numbers as text; SNS makes the envelope (plat
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from nomis_pipelines.sandbox.control import SandboxAdmin
-from nomis_pipelines.sandbox.sqs import OFFENDER_EVENTS
+from nomis_pipelines.sandbox.sqs import DOMAIN_EVENTS, OFFENDER_EVENTS
 from nomis_pipelines.sandbox.state import SandboxError
 from nomis_pipelines.settings import LONDON
 
-Event = dict[str, str]
+Event = dict[str, Any]
 
 
 class Emitter:
@@ -28,7 +28,7 @@ class Emitter:
     def visit_cancelled(self, visit_id: int | None, outcome: str, user: str) -> Event:
         """Cancel a visit, the newest migrated one if none is named."""
         if visit_id is None:
-            visit_id = self._newest_migrated_visit()
+            visit_id = int(self._newest_mapping("visits", "a visit", "--visit")["nomisKey"])
         visit = self._admin.cancel_visit(visit_id, outcome, user)
         return self._publish(
             "VISIT_CANCELLED",
@@ -57,6 +57,61 @@ class Emitter:
         """Announce that a merge has changed a booking's number."""
         return self._publish("BOOKING_NUMBER-CHANGED", bookingId=booking_id, previousBookingNumber="43719F")
 
+    def alert_inserted(self, offender_no: str | None, code: str, comment: str) -> Event:
+        """Make an alert on a prisoner's latest booking; the prisoner whose alert was mapped last if none is named."""
+        if offender_no is None:
+            offender_no = str(self._newest_mapping("alerts", "an alert", "--prisoner")["prisoner"])
+        alert = self._admin.add_alert(offender_no, code=code, comment=comment)
+        return self._alert("INSERTED", offender_no, alert)
+
+    def alert_updated(self, booking_id: int | None, sequence: int | None, comment: str) -> Event:
+        """Change the comment of an alert, of the one that was mapped last if none is named."""
+        booking_id, sequence, offender_no = self._alert_named(booking_id, sequence)
+        return self._alert("UPDATED", offender_no, self._admin.change_alert(booking_id, sequence, comment=comment))
+
+    def alert_deleted(self, booking_id: int | None, sequence: int | None) -> Event:
+        """Delete an alert, the one that was mapped last if none is named."""
+        booking_id, sequence, offender_no = self._alert_named(booking_id, sequence)
+        self._admin.remove_alert(booking_id, sequence)
+        gone = {"bookingId": booking_id, "alertSequence": sequence, "alertCode": {"code": ""}}
+        return self._alert("DELETED", offender_no, gone)
+
+    def prisoner_merged(self, retained: str, removed: str) -> Event:
+        """Let one prisoner number go into another, with its bookings."""
+        booking_id = self._admin.merge(retained, removed)
+        told = {"nomsNumber": retained, "removedNomsNumber": removed, "bookingId": str(booking_id), "reason": "MERGE"}
+        return self._announce("prison-offender-events.prisoner.merged", told)
+
+    def booking_moved(self, booking_id: int, target: str) -> Event:
+        """Move a booking to another prisoner."""
+        source = self._admin.move_booking(booking_id, target)
+        told = {"movedToNomsNumber": target, "movedFromNomsNumber": source, "bookingId": str(booking_id)}
+        return self._announce("prison-offender-events.prisoner.booking.moved", told)
+
+    def prisoner_received(self, offender_no: str, reason: str) -> Event:
+        """Receive a prisoner. A new admission brings a booking, and an event for each alert that is copied to it."""
+        if reason == "NEW_ADMISSION":
+            for alert in self._admin.admit(offender_no):
+                self._alert("INSERTED", offender_no, alert)
+        told = {"nomsNumber": offender_no, "reason": reason, "prisonId": "MDI"}
+        return self._announce("prisoner-offender-search.prisoner.received", told)
+
+    def _alert(self, what: str, offender_no: str, alert: Mapping[str, Any]) -> Event:
+        return self._publish(
+            f"ALERT-{what}",
+            bookingId=alert["bookingId"],
+            alertSeq=alert["alertSequence"],
+            offenderIdDisplay=offender_no,
+            alertCode=alert["alertCode"]["code"],
+            auditModuleName="OCDALERT",
+        )
+
+    def _alert_named(self, booking_id: int | None, sequence: int | None) -> tuple[int, int, str]:
+        if booking_id is None or sequence is None:
+            newest = self._newest_mapping("alerts", "an alert", "--booking and --sequence")
+            return (*newest["nomisKey"], str(newest["prisoner"]))
+        return booking_id, sequence, self._admin.booking(booking_id)
+
     def _adjustment(self, what: str, category: str, adjustment: Mapping[str, Any]) -> Event:
         sentence = category == "SENTENCE"
         return self._publish(
@@ -72,11 +127,20 @@ class Emitter:
         now = datetime.now(ZoneInfo(LONDON)).replace(tzinfo=None)
         body = {"eventType": event_type, "eventDatetime": now.isoformat(timespec="seconds")}
         body |= {name: str(value) for name, value in fields.items()}
+        self._send(OFFENDER_EVENTS, event_type, body)
+        return body
+
+    def _announce(self, event_type: str, told: Mapping[str, str]) -> Event:
+        occurred = datetime.now(UTC).isoformat(timespec="seconds")
+        body = {"eventType": event_type, "version": 1, "occurredAt": occurred, "additionalInformation": dict(told)}
+        self._send(DOMAIN_EVENTS, event_type, body)
+        return body
+
+    def _send(self, topic_name: str, event_type: str, body: Event) -> None:
         attributes = {"eventType": {"DataType": "String", "StringValue": event_type}}
         sns = self._client()
-        topic = sns.create_topic(Name=OFFENDER_EVENTS)["TopicArn"]  # gives the one that is there
+        topic = sns.create_topic(Name=topic_name)["TopicArn"]  # gives the one that is there
         sns.publish(TopicArn=topic, Message=json.dumps(body), MessageAttributes=attributes)
-        return body
 
     def _client(self) -> Any:
         import boto3
@@ -94,10 +158,9 @@ class Emitter:
             self._sns = boto3.client("sns", **{name: self._environment[names[name]] for name in names})
         return self._sns
 
-    def _newest_migrated_visit(self) -> int:
-        first = self._admin.records("/mappings/visits", page=0, size=1)
-        total = int(first["totalElements"])
+    def _newest_mapping(self, table: str, what: str, option: str) -> dict[str, Any]:
+        first = self._admin.records(f"/mappings/{table}", page=0, size=1)
+        total = int(first["total"])
         if total == 0:
-            raise SandboxError("no visit has been migrated yet: name one with --visit, or migrate some (make run)")
-        last = self._admin.records("/mappings/visits", page=total - 1, size=1)["content"][0]
-        return int(last["nomisKey"])
+            raise SandboxError(f"{what} has yet to be migrated: name one with {option}, or migrate some (make run)")
+        return self._admin.records(f"/mappings/{table}", page=total - 1, size=1)["content"][0]

@@ -18,7 +18,9 @@ class Request:
         "parameters",
         "path",
         "query",
+        "source",
         "token_seconds",
+        "username",
     )
 
     def __init__(
@@ -30,6 +32,8 @@ class Request:
         *,
         authorization: bytes = b"",
         content_type: bytes = b"",
+        source: bytes = b"",
+        username: bytes = b"",
         keep_alive: bool = True,
     ) -> None:
         self.method = method
@@ -38,6 +42,8 @@ class Request:
         self.body = body
         self.authorization = authorization
         self.content_type = content_type
+        self.source = source
+        self.username = username
         self.keep_alive = keep_alive
         self.parameters: tuple[str, ...] = ()
         self.token_seconds: float | None = None

@@ -8,7 +8,17 @@ from typing import Any
 
 from nomis_pipelines.sandbox.data.world import World
 from nomis_pipelines.sandbox.faults import ActiveFault, Fault, Outage
-from nomis_pipelines.sandbox.services import adjustments, admin, auth, mapping, nomis, visit_scheduler
+from nomis_pipelines.sandbox.services import (
+    adjustments,
+    admin,
+    alerts,
+    auth,
+    mapping,
+    mapping_alerts,
+    nomis,
+    nomis_alerts,
+    visit_scheduler,
+)
 from nomis_pipelines.sandbox.stores import Stores
 from nomis_pipelines.sandbox.tokens import TokenIssuer, TokenVerifier
 from nomis_pipelines.sandbox.wire import Service
@@ -31,8 +41,11 @@ class SandboxServer:
             "nomis": nomis.build(stores.nomis_visits, stores.nomis_adjustments),
             "mapping": mapping.build(stores.visit_mappings, stores.adjustment_mappings, stores.rooms),
             "sentencing": adjustments.build(stores.dps_adjustments),
+            "alerts": alerts.build(stores.dps_alerts, stores.nomis_alerts, world),
             "visits": visit_scheduler.build(stores.scheduled, self.rules),
         }
+        nomis_alerts.add_alerts(routers["nomis"], stores.nomis_alerts)
+        mapping_alerts.add_alerts(routers["mapping"], stores.alert_mappings)
         self.services = {name: Service(name, router, verifier) for name, router in routers.items()}
         self.admin = Service("admin", admin.build(self, stores, self.issuer, self.rules), None)
         self._faults: list[ActiveFault] = []

@@ -22,7 +22,7 @@ VISIBILITY_SECONDS = 30
 
 @dataclass(frozen=True, kw_only=True)
 class QueueSpec:
-    """One queue: its id in our settings, its names, and the event types that it gets from the topic of NOMIS."""
+    """One queue: its id in our settings, its names, and the event types that it gets from the topics."""
 
     queue_id: str
     name: str
@@ -40,6 +40,9 @@ def _event_queue(queue_id: str, stem: str, *event_types: str) -> QueueSpec:
 
 
 OFFENDER_EVENTS = "offender_events"
+"""The topic of NOMIS."""
+DOMAIN_EVENTS = "domain_events"
+"""The topic of the services: what has become of a prisoner, say."""
 
 QUEUES: tuple[QueueSpec, ...] = (
     QueueSpec(queue_id="audit", name="sandbox-audit_queue"),
@@ -54,6 +57,16 @@ QUEUES: tuple[QueueSpec, ...] = (
         "BOOKING_NUMBER-CHANGED",
     ),
     _event_queue("eventcourtsentencing", "courtsentencing"),
+    _event_queue(
+        "eventalerts",
+        "alerts",
+        "ALERT-INSERTED",
+        "ALERT-UPDATED",
+        "ALERT-DELETED",
+        "prison-offender-events.prisoner.merged",
+        "prison-offender-events.prisoner.booking.moved",
+        "prisoner-offender-search.prisoner.received",
+    ),
 )
 
 
@@ -134,11 +147,11 @@ class EmbeddedSqs:
 
 
 def create_queues(sqs: Any, sns: Any) -> None:
-    """Make every queue with its dead-letter queue, and the topic that feeds them (platform card, 4.1).
+    """Make every queue with its dead-letter queue, and the topics that feed them (platform card, 4.1).
 
     Each subscription lets through the event types of its queue, as the real ones do.
     """
-    topic = sns.create_topic(Name=OFFENDER_EVENTS)["TopicArn"]
+    topics = [sns.create_topic(Name=name)["TopicArn"] for name in (OFFENDER_EVENTS, DOMAIN_EVENTS)]
     for queue in QUEUES:
         attributes = {"VisibilityTimeout": str(VISIBILITY_SECONDS)}
         if queue.dlq_name:
@@ -147,7 +160,8 @@ def create_queues(sqs: Any, sns: Any) -> None:
         arn = _arn(sqs, sqs.create_queue(QueueName=queue.name, Attributes=attributes)["QueueUrl"])
         if queue.event_types:
             policy = {"FilterPolicy": json.dumps({"eventType": list(queue.event_types)})}
-            sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=policy)
+            for topic in topics:
+                sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=policy)
 
 
 def _arn(sqs: Any, url: str) -> str:

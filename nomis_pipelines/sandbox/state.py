@@ -27,6 +27,7 @@ class SandboxOptions(BaseModel):
     state: Path = DEFAULT_STATE
     visits: int | None = None
     adjustments: int | None = None
+    prisoners: int | None = None
     seed: int | None = None
     since: date | None = None
     today: date | None = None
@@ -101,11 +102,12 @@ class StateDirectory:
             "seed": options.seed,
             "visits": options.visits,
             "adjustments": options.adjustments,
+            "prisoners": options.prisoners,
             "since": options.since.isoformat() if options.since else None,
         }
         asked = {name: value for name, value in asked.items() if value is not None}
         if file.exists():
-            kept = json.loads(file.read_text())
+            kept: dict[str, Any] = _filled(json.loads(file.read_text()))
             for name, value in asked.items():
                 if kept[name] != value:
                     raise SandboxError(
@@ -114,9 +116,8 @@ class StateDirectory:
                     )
             return world_from_json(kept, options.today)
         until = options.today or london_now().date()
-        kept: dict[str, Any] = World(until=until).as_json() | asked
-        if "adjustments" not in asked:
-            kept["adjustments"] = max(1, int(kept["visits"]) // 6)
+        plain = World(until=until).as_json()
+        kept = _filled({name: value for name, value in plain.items() if name not in _BY_VISITS} | asked)
         try:
             world = world_from_json(kept, options.today)
         except ValueError as error:
@@ -146,10 +147,20 @@ def world_from_json(kept: Mapping[str, Any], today: date | None) -> World:
         seed=kept["seed"],
         visits=kept["visits"],
         adjustments=kept["adjustments"],
+        prisoners=kept["prisoners"],
         since=date.fromisoformat(kept["since"]),
         until=date.fromisoformat(kept["until"]),
         today=today,
     )
+
+
+_BY_VISITS = {"adjustments": (1, 6), "prisoners": (2, 5)}
+"""How many there are of each to a visit, unless one is told."""
+
+
+def _filled(world: Mapping[str, Any]) -> dict[str, Any]:
+    """A world with what was not asked for, or was not known yet when it was written down."""
+    return {name: max(1, world["visits"] * of // among) for name, (of, among) in _BY_VISITS.items()} | dict(world)
 
 
 def _write(file: Path, value: Mapping[str, Any]) -> None:

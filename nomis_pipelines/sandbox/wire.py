@@ -130,6 +130,7 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._authorization = b""
         self._content_type = b""
+        self._source = self._username = b""
         self._body = b""
         self._out: list[bytes] = []
         self._closing = False
@@ -168,7 +169,7 @@ class Connection(asyncio.Protocol):
         self.transport.abort()
 
     def on_message_begin(self) -> None:
-        self._url = self._authorization = self._content_type = self._body = b""
+        self._url = self._authorization = self._content_type = self._source = self._username = self._body = b""
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -179,6 +180,10 @@ class Connection(asyncio.Protocol):
             self._authorization = value
         elif length == 12 and name.lower() == b"content-type":
             self._content_type = value
+        elif length == 6 and name.lower() == b"source":
+            self._source = value
+        elif length == 8 and name.lower() == b"username":
+            self._username = value
         elif length == 6 and name.lower() == b"expect":
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -196,6 +201,8 @@ class Connection(asyncio.Protocol):
             self._body,
             authorization=self._authorization,
             content_type=self._content_type,
+            source=self._source,
+            username=self._username,
             keep_alive=self.parser.should_keep_alive(),
         )
         service = self.service

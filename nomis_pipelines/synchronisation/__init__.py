@@ -20,6 +20,7 @@ from nomis_pipelines.synchronisation.declaration import DeclarationError, Synchr
 from nomis_pipelines.synchronisation.envelope import EventBody, MalformedMessage
 from nomis_pipelines.synchronisation.errors import HandlerError, InDoubt, Redeliver
 from nomis_pipelines.synchronisation.options import ConsumerOptions
+from nomis_pipelines.synchronisation.replaced import settle_replaced
 from nomis_pipelines.synchronisation.report import ConsumerReport, Delays, Ended, Outcome
 from nomis_pipelines.synchronisation.sender import QueueSender
 from nomis_pipelines.synchronisation.sqs import QueueAttributes, QueueError, QueueMissing, Sqs
@@ -59,4 +60,5 @@ __all__ = [
     "on_internal",
     "open_consumer",
     "require_settled",
+    "settle_replaced",
 ]

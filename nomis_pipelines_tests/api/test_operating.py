@@ -58,7 +58,7 @@ async def test_a_retry_moves_everything_back(api: Api) -> None:
     assert (await main.attributes()).visible == 3
     assert api.telemetry.named("RetryDLQ") == [{"dlq-name": dlq.name, "messages-found": "3"}]
     assert await put(api, f"retry-dlq/{dlq.name}") == {"messagesFoundCount": 0}
-    assert await put(api, "retry-all-dlqs") == [{"messagesFoundCount": 0}, {"messagesFoundCount": 0}]
+    assert await put(api, "retry-all-dlqs") == [{"messagesFoundCount": 0}] * 3
 
 
 async def test_a_purge_empties_a_queue_but_never_the_audits(api: Api) -> None:
@@ -78,9 +78,9 @@ async def test_health_names_every_component(api: Api) -> None:
     body = answer.json()
     assert (answer.status_code, body["status"]) == (200, "UP")
     assert set(body["components"]) == {
-        "hmppsAuthApiHealth", "nomisApiHealth", "nomisMappingApi", "visitsApi", "sentencingApi", "r2dbc", "diskSpace",
-        "ping", "livenessState", "readinessState", "healthInfo", "dagster", "eventvisits-health",
-        "eventsentencing-health", "audit-health",
+        "hmppsAuthApiHealth", "nomisApiHealth", "nomisMappingApi", "visitsApi", "sentencingApi", "alertsApi",
+        "r2dbc", "diskSpace", "ping", "livenessState", "readinessState", "healthInfo", "dagster", "eventvisits-health",
+        "eventsentencing-health", "eventalerts-health", "audit-health",
     }  # fmt: skip
     assert body["components"]["visitsApi"] == {"status": "UP", "details": {"HttpStatus": "OK"}}
     config = api.context.platform.settings.queue("eventvisits")
@@ -178,6 +178,35 @@ async def test_a_repair_is_done_before_the_answer_and_told(api: Api, kind: str) 
     answer = await api.call("POST", f"{BOOKING}/{kind}/sentencing-adjustments/repair", UPDATE)
     assert (answer.status_code, answer.content) == (200, b"")
     assert api.telemetry.named(f"from-nomis-synch-adjustment-{kind}-repair") == [{"bookingId": "70010"}]
+
+
+async def test_the_repair_of_alerts_is_done_before_the_answer_though_the_mappings_are_put_off(api: Api) -> None:
+    api.services.answers["/alerts/to-migrate"] = error(404)
+    api.services.answers["/resync/A7001BC/alerts"] = json_answer(201, [])
+    api.services.answers["/mapping/alerts/A7001BC/all"] = error(500)
+    answer = await api.call("POST", "/prisoners/A7001BC/alerts/resynchronise", UPDATE)
+    assert (answer.status_code, answer.content) == (200, b"")
+    told = {"offenderNo": "A7001BC", "alertsCount": "0", "alerts": ""}
+    assert api.telemetry.names() == [
+        "RETRY_RESYNCHRONISATION_MAPPING_BATCH",
+        "from-nomis-synch-alerts-resynchronise",
+        "from-nomis-synch-alerts-resynchronisation-repair",
+    ]
+    assert api.telemetry.events[1:] == [
+        ("from-nomis-synch-alerts-resynchronise", told),
+        ("from-nomis-synch-alerts-resynchronisation-repair", {"offenderNo": "A7001BC"}),
+    ]
+
+
+@pytest.mark.parametrize(("end", "status"), [("/alerts/to-migrate", 500), ("/resync/A7001BC/alerts", 400)])
+async def test_the_repair_of_alerts_that_fails_in_nomis_or_dps_is_500_and_tells_of_none(
+    api: Api, end: str, status: int
+) -> None:
+    api.services.answers["/alerts/to-migrate"] = json_answer(200, {"latestBookingAlerts": []})
+    api.services.answers[end] = error(status)
+    answer = await api.call("POST", "/prisoners/A7001BC/alerts/resynchronise", UPDATE)
+    assert answer.status_code == 500
+    assert api.telemetry.events == []
 
 
 async def test_a_repair_that_fails_on_its_way_is_500(api: Api) -> None:

@@ -11,6 +11,7 @@ from nomis_pipelines.api.app import build_app
 from nomis_pipelines.ledger import Ledger
 from nomis_pipelines_tests import world
 from nomis_pipelines_tests.api.support import (
+    ALERTS_2024,
     ALL_ROLES,
     HISTORY_2024,
     MIGRATION,
@@ -22,11 +23,12 @@ from nomis_pipelines_tests.api.support import (
     VISITS_2024,
     Api,
 )
-from nomis_pipelines_tests.fake_services import json_answer
+from nomis_pipelines_tests.fake_services import error, json_answer
 
-VISITS_ID, SENTENCING_ID = "2026-03-01T10:00:00", "2026-03-01T11:00:00"
+VISITS_ID, SENTENCING_ID, ALERTS_ID = "2026-03-01T10:00:00", "2026-03-01T11:00:00", "2026-03-01T13:00:00"
 VISITS_ROLES = (MIGRATION, SYSCON, VISITS_2024)
 SENTENCING_ROLES = (MIGRATION, SYSCON, SENTENCING_2024)
+ALERTS_ROLES = (MIGRATION, SYSCON, ALERTS_2024)
 BOOKING = "/prisoners/booking-id/{bookingId}"
 
 
@@ -54,6 +56,7 @@ def of_type(method: str, path: str, status: int = 200) -> list[Row]:
     return [
         Row(method, path, VISITS_ROLES, status, {"migrationType": "VISITS"}),
         Row(method, path, SENTENCING_ROLES, status, {"migrationType": "SENTENCING_ADJUSTMENTS"}),
+        Row(method, path, ALERTS_ROLES, status, {"migrationType": "ALERTS"}),
     ]
 
 
@@ -61,6 +64,7 @@ def of_id(method: str, path: str, status: int) -> list[Row]:
     return [
         Row(method, path, VISITS_ROLES, status, {"migrationId": VISITS_ID}),
         Row(method, path, SENTENCING_ROLES, status, {"migrationId": SENTENCING_ID}),
+        Row(method, path, ALERTS_ROLES, status, {"migrationId": ALERTS_ID}),
     ]
 
 
@@ -77,6 +81,7 @@ def of_2024(segment: str, roles: tuple[str, ...], migration_id: str) -> list[Row
 ROWS = [
     Row("POST", "/migrate/visits", VISITS_ROLES, 202, json={"prisonIds": ["BXI"]}),
     Row("POST", "/migrate/sentencing", SENTENCING_ROLES, 202, json={"fromDate": "2024-01-01"}),
+    Row("POST", "/migrate/alerts", ALERTS_ROLES, 202, json={"fromDate": "2024-01-01"}),
     *of_type("GET", "/migrate/history/all/{migrationType}"),
     *of_type("GET", "/migrate/history/active/{migrationType}"),
     *of_type("GET", "/migrate/dead-letter-queue/{migrationType}"),
@@ -87,12 +92,15 @@ ROWS = [
     *of_id("POST", "/migrate/refresh/{migrationId}", 204),
     *of_2024("visits", VISITS_ROLES, VISITS_ID),
     *of_2024("sentencing", SENTENCING_ROLES, SENTENCING_ID),
+    *of_2024("alerts", ALERTS_ROLES, ALERTS_ID),
     Row("GET", "/migrate/visits/rooms/usage", VISITS_ROLES),
     Row("GET", "/history", (HISTORY_2024,)),
     Row("DELETE", "/history", (HISTORY_2024,), 204),
     Row("POST", f"{BOOKING}/merge/sentencing-adjustments/repair", (UPDATE, SYSCON, SENTENCING_2024),
         values={"bookingId": "70010"}),
     Row("POST", f"{BOOKING}/update/sentencing-adjustments/repair", (UPDATE,), values={"bookingId": "70010"}),
+    Row("POST", "/prisoners/{offenderNo}/alerts/resynchronise", (UPDATE, SYSCON, ALERTS_2024),
+        values={"offenderNo": "A7001BC"}),
     Row("PUT", "/queue-admin/retry-dlq/{dlqName}", (QUEUES, QUEUES_2024), values={"dlqName": "DLQ"}),
     Row("PUT", "/queue-admin/retry-all-dlqs", (QUEUES, QUEUES_2024)),
     Row("PUT", "/queue-admin/purge-queue/{queueName}", (QUEUES, QUEUES_2024), values={"queueName": "QUEUE"}),
@@ -113,9 +121,13 @@ async def api(api: Api) -> Api:
     ledger = api.context.platform.ledger
     await completed(ledger, "VISITS", "visits", hour=10)
     await completed(ledger, "SENTENCING_ADJUSTMENTS", "sentencing_adjustments", hour=11)
+    await completed(ledger, "ALERTS", "alerts", hour=13)
     nothing = {"sentenceAdjustments": [], "keyDateAdjustments": []}
     api.services.answers["/sentencing-adjustments"] = json_answer(200, nothing)
     api.services.answers["/visits/rooms/usage-count"] = json_answer(200, [])
+    api.services.answers["/alerts/to-migrate"] = error(404)
+    api.services.answers["/resync/A7001BC/alerts"] = json_answer(201, [])
+    api.services.answers["/mapping/alerts/A7001BC/all"] = json_answer(200, None)
     return api
 
 
@@ -174,7 +186,7 @@ async def test_what_is_open_needs_no_token(api: Api, path: str) -> None:
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("path", ["/nothing", "/migrate/alerts", "/migrate", "/", "/healthy", "/v3/api", "/infos"])
+@pytest.mark.parametrize("path", ["/nothing", "/migrate/csip", "/migrate", "/", "/healthy", "/v3/api", "/infos"])
 async def test_an_unknown_path_is_unknown_to_those_with_a_token_only(api: Api, path: str) -> None:
     assert (await api.client.get(path)).status_code == 401
     answer = await api.call("GET", path)
@@ -290,7 +302,7 @@ async def test_another_role_for_queues_replaces_the_published_ones(api: Api) -> 
 @pytest.mark.server
 @pytest.mark.parametrize("api", [{"RETRY_ALL_DLQS_UNPROTECTED": "true"}], indirect=True)
 async def test_retry_all_can_be_opened_and_nothing_else_with_it(api: Api) -> None:
-    assert (await api.client.put("/queue-admin/retry-all-dlqs")).json() == [{"messagesFoundCount": 0}] * 2
+    assert (await api.client.put("/queue-admin/retry-all-dlqs")).json() == [{"messagesFoundCount": 0}] * 3
     name = api.context.platform.settings.queue("eventvisits").queue_name
     assert (await api.client.put(f"/queue-admin/purge-queue/{name}")).status_code == 401
     assert (await api.call("PUT", f"/queue-admin/purge-queue/{name}", MIGRATION)).status_code == 403

@@ -100,6 +100,17 @@ async def test_nulls_are_kept_and_content_types_set_on_demand(edge: respx.MockRo
     assert request.url.query == b"a=1"
 
 
+async def test_headers_that_a_service_asks_for_go_out_with_the_call(edge: respx.MockRouter, visits: ServiceClient):
+    posted = edge.post("http://visits.test/visits").respond(201)
+    deleted = edge.delete("http://visits.test/visits/7").respond(204)
+    await visits.post("/visits", {"a": 1}, headers={"Source": "NOMIS", "Username": "AB_GEN"})
+    await visits.delete("/visits/{visitId}", path={"visitId": 7}, headers={"Source": "NOMIS"})
+    sent = posted.calls.last.request.headers
+    assert (sent["source"], sent["username"], sent["authorization"]) == ("NOMIS", "AB_GEN", "Bearer abc")
+    assert deleted.calls.last.request.headers["source"] == "NOMIS"
+    assert "username" not in deleted.calls.last.request.headers
+
+
 async def test_without_an_answer_type_the_answer_is_not_read(edge: respx.MockRouter, visits: ServiceClient):
     edge.post("http://visits.test/mapping").respond(201, text="not json")
     edge.patch("http://visits.test/mapping").respond(204)

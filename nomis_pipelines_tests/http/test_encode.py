@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 from pydantic import BaseModel, Field, ValidationError
 
-from nomis_pipelines.http.encode import json_bytes, parser, path_template, query_string
+from nomis_pipelines.http.encode import header_list, json_bytes, parser, path_template, query_string
 
 
 class Kind(Enum):
@@ -47,6 +47,12 @@ def test_a_path_value_that_would_be_another_path_is_refused(value: str):
 def test_a_missing_path_value_is_named():
     with pytest.raises(ValueError, match="no value for visitId"):
         path_template("/visits/{visitId}").fill({})
+
+
+@pytest.mark.parametrize("value", ["A\r\nB", "Zoë", "\t"])
+def test_a_header_value_that_no_header_can_have_is_refused_by_the_name_of_its_header(value: str):
+    with pytest.raises(ValueError, match=r"^header Username: only printable ASCII can be sent$"):
+        header_list({"Source": "NOMIS", "Username": value})
 
 
 @pytest.mark.parametrize(

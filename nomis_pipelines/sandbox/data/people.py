@@ -12,6 +12,9 @@ _LAST = (
     "Pryce", "Rahimi", "Selwood", "Trevanion", "Underhay", "Varga", "Whitlow", "Yarrow", "Zielak", "Bexhill", "Corriga",
 )  # fmt: skip
 _CONSONANTS = "BCDFGHJKLMNPQRSTVWXYZ"
+_NUMBERS = 22_050_000
+_STRIDE = 7_919  # shares no factor with it, so every prisoner has another number
+_BACK = pow(_STRIDE, -1, _NUMBERS)
 
 FIRST_PERSON = 880_000
 VISITORS_A_PRISONER = 8
@@ -19,10 +22,20 @@ VISITORS_A_PRISONER = 8
 
 def offender_no(prisoner: int) -> str:
     """The prison number of a prisoner (from 0), such as `A1234KX`: different for each below 22,050,000."""
-    rest, digits = divmod(prisoner * 7_919 % 22_050_000, 10_000)
+    rest, digits = divmod(prisoner * _STRIDE % _NUMBERS, 10_000)
     rest, last = divmod(rest, 21)
     letter, middle = divmod(rest, 21)
     return f"{'ACGHM'[letter]}{digits:04}{_CONSONANTS[middle]}{_CONSONANTS[last]}"
+
+
+def prisoner_of(number: str) -> int | None:
+    """The prisoner (from 0) of a prison number; None for a text that is none."""
+    if len(number) != 7 or not number[1:5].isdigit() or not number.isascii():
+        return None
+    letter, middle, last = "ACGHM".find(number[0]), _CONSONANTS.find(number[5]), _CONSONANTS.find(number[6])
+    if min(letter, middle, last) < 0:
+        return None
+    return (((letter * 21 + middle) * 21 + last) * 10_000 + int(number[1:5])) * _BACK % _NUMBERS
 
 
 def person_id(prisoner: int, which: int) -> int:

@@ -28,13 +28,14 @@ class World:
     seed: int = 1
     visits: int = 50_000
     adjustments: int = 8_000
+    prisoners: int = 20_000
     since: date = date(2024, 1, 1)
     until: date = date(2026, 1, 1)
     today: date | None = None
 
     def __post_init__(self) -> None:
-        if self.visits < 1 or self.adjustments < 1 or self.since >= self.until:
-            raise ValueError("the sandbox needs at least one visit, one adjustment and one day")
+        if min(self.visits, self.adjustments, self.prisoners) < 1 or self.since >= self.until:
+            raise ValueError("the sandbox needs at least one visit, one adjustment, one prisoner and one day")
         most = self.span_us // MIN_SLOT_US
         if max(self.visits, self.adjustments) > most:
             raise ValueError(
@@ -67,6 +68,7 @@ class World:
             "seed": self.seed,
             "visits": self.visits,
             "adjustments": self.adjustments,
+            "prisoners": self.prisoners,
             "since": self.since.isoformat(),
             "until": self.until.isoformat(),
         }

@@ -20,6 +20,7 @@ from nomis_pipelines.sandbox.faults import FAULT, ActiveFault, Fault
 from nomis_pipelines.sandbox.reading import Query, page_of, path_integer, read_body
 from nomis_pipelines.sandbox.routing import Request, Router
 from nomis_pipelines.sandbox.services.admin_adjustments import add_adjustments
+from nomis_pipelines.sandbox.services.admin_alerts import add_alerts
 from nomis_pipelines.sandbox.services.visit_scheduler import SchedulerRules
 from nomis_pipelines.sandbox.stores import Stores
 from nomis_pipelines.sandbox.stores.mappings import MappingTable
@@ -109,6 +110,7 @@ def build(steering: Steering, stores: Stores, issuer: TokenIssuer, rules: Schedu
     _add_dumps(router, stores)
     _add_changes(router, stores)
     add_adjustments(router, stores)
+    add_alerts(router, stores)
     return router
 
 

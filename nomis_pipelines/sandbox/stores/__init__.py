@@ -5,9 +5,12 @@ from typing import Any
 
 from nomis_pipelines.sandbox.data.world import World
 from nomis_pipelines.sandbox.journal import Journal
+from nomis_pipelines.sandbox.stores.alert_mappings import AlertMappingTable
 from nomis_pipelines.sandbox.stores.dps_adjustments import DpsAdjustments
+from nomis_pipelines.sandbox.stores.dps_alerts import DpsAlerts
 from nomis_pipelines.sandbox.stores.mappings import MappingTable, RoomMappings
 from nomis_pipelines.sandbox.stores.nomis_adjustments import NomisAdjustments
+from nomis_pipelines.sandbox.stores.nomis_alerts import NomisAlerts
 from nomis_pipelines.sandbox.stores.nomis_visits import NomisVisits
 from nomis_pipelines.sandbox.stores.scheduler import ScheduledVisits
 
@@ -24,6 +27,9 @@ class Stores:
         self.adjustment_mappings: MappingTable[tuple[str, int]] = MappingTable("Adjustment", b"A", self.journal)
         self.nomis_adjustments = NomisAdjustments(world, self.journal)
         self.dps_adjustments = DpsAdjustments(self.nomis_adjustments, self.journal, world.key)
+        self.nomis_alerts = NomisAlerts(world, self.journal)
+        self.dps_alerts = DpsAlerts(self.journal, world.key)
+        self.alert_mappings = AlertMappingTable(self.journal)
         self.rooms = RoomMappings(self.journal)
         self.replayed = self.journal.replay(
             {
@@ -36,6 +42,10 @@ class Stores:
                 DpsAdjustments.KIND: self.dps_adjustments.replay,
                 DpsAdjustments.UPDATE_KIND: self.dps_adjustments.replay_update,
                 DpsAdjustments.DELETE_KIND: self.dps_adjustments.replay_delete,
+                NomisAlerts.KIND: self.nomis_alerts.replay,
+                DpsAlerts.KIND: self.dps_alerts.replay,
+                DpsAlerts.DELETE_KIND: self.dps_alerts.replay_delete,
+                AlertMappingTable.KIND: self.alert_mappings.replay,
                 RoomMappings.KIND: self.rooms.replay,
             }
         )
@@ -49,11 +59,18 @@ class Stores:
         self.adjustment_mappings.clear()
         self.nomis_adjustments.clear()
         self.dps_adjustments.clear()
+        self.nomis_alerts.clear()
+        self.dps_alerts.clear()
+        self.alert_mappings.clear()
         self.rooms.clear()
 
     def agreement(self) -> dict[str, Any]:
         """How what DPS holds, what is mapped and what NOMIS has agree."""
-        return {"visits": self._visits_agreement(), "adjustments": self._adjustments_agreement()}
+        return {
+            "visits": self._visits_agreement(),
+            "adjustments": self._adjustments_agreement(),
+            "alerts": self._alerts_agreement(),
+        }
 
     def _visits_agreement(self) -> dict[str, int]:
         mapped_serials = bytearray(len(self.scheduled))
@@ -88,6 +105,23 @@ class Stores:
             contradicting += self.dps_adjustments.origin(pair.dps_id) != key
         return self.dps_adjustments.numbers() | {
             "mappings": len(self.adjustment_mappings),
+            "dps_without_mapping": len(unmapped),
+            "mappings_without_dps": unknown,
+            "mappings_to_another": contradicting,
+        }
+
+    def _alerts_agreement(self) -> dict[str, int]:
+        unknown = contradicting = 0
+        unmapped = set(self.dps_alerts.ids())
+        for key, pair in self.alert_mappings.items():
+            kept = self.dps_alerts.get(pair.dps_id)
+            if kept is None:
+                unknown += 1
+                continue
+            unmapped.discard(pair.dps_id)
+            contradicting += kept.origin != key
+        return self.dps_alerts.numbers() | {
+            "mappings": len(self.alert_mappings),
             "dps_without_mapping": len(unmapped),
             "mappings_without_dps": unknown,
             "mappings_to_another": contradicting,
