@@ -82,6 +82,36 @@ class NewAdjustmentMapping(BaseModel):
     mapping_type: Literal["MIGRATED", "NOMIS_CREATED"]
 
 
+class LocationMapping(BaseModel):
+    """A location's pair as the service returns it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    dps_location_id: str
+    nomis_location_id: int
+    label: str | None = None
+    mapping_type: str
+    when_created: NaiveDatetime | None = None
+
+
+class NewLocationMapping(BaseModel):
+    """A location's pair as we record it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    dps_location_id: str
+    nomis_location_id: int
+    label: str | None = None
+    """The migration id; left out by synchronisation"""
+    mapping_type: Literal["MIGRATED", "NOMIS_CREATED"]
+
+
 class MappingPage(BaseModel):
     """A page of pairs, of which only the total is read"""
 
