@@ -274,8 +274,7 @@ class SavedLocation(BaseModel):
         validate_by_name=True,
         alias_generator=to_camel,
     )
-    id: str
-    """A UUID"""
+    id: UUID
 
 
 class MigrateLocation(BaseModel):

@@ -1,12 +1,40 @@
 """The filter of a run: where it comes from, how it is checked, how NOMIS and the history see it."""
 
+import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic.alias_generators import to_camel
 
 from nomis_pipelines.migration.declaration import Migration
 from nomis_pipelines.migration.partitions import PartitionError
+
+_PLAIN_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+class DateFilter(BaseModel):
+    """The filter of many domains: from one day to another, both optional and both included."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+    from_date: date | None = None
+    to_date: date | None = None
+
+    @field_validator("from_date", "to_date", mode="before")
+    @classmethod
+    def _plain_date(cls, value: object) -> object:
+        # pydantic would take a moment in any zone, or a number of seconds, for the day it falls on in UTC
+        if isinstance(value, int | float) or (isinstance(value, str) and not _PLAIN_DATE.fullmatch(value)):
+            raise ValueError("a date is a year, a month and a day, such as 2024-05-01")
+        return value
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "DateFilter":
+        if self.from_date and self.to_date and self.from_date > self.to_date:
+            raise ValueError("fromDate is after toDate")
+        return self
 
 
 class FilterError(ValueError):

@@ -18,6 +18,8 @@ VENDOR_JSON = "application/vnd.nomis-offence+json"
 """The only content type the service lists for these calls, DELETE included."""
 MAPPINGS = "/mapping/sentencing/adjustments"
 DPS_ID_FIELD = "adjustmentId"
+DUPLICATE_FIELDS = (DPS_ID_FIELD, "nomisAdjustmentId", "nomisAdjustmentCategory")
+"""What duplicate events tell of either pair (sections 5.1 and 9)."""
 
 
 @dataclass(frozen=True, slots=True)

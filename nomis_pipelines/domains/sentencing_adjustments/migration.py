@@ -1,18 +1,16 @@
 """The bulk migration of adjustments (adjustments card, section 5.1)."""
 
-import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
-from pydantic.alias_generators import to_camel
-
 from nomis_pipelines.contracts.adjustments import LegacyAdjustment
 from nomis_pipelines.contracts.nomis_prisoner import AdjustmentIdPage
+from nomis_pipelines.domains.duplicates import duplicate_properties
 from nomis_pipelines.domains.sentencing_adjustments.clients import (
     DOMAIN,
     DPS_ID_FIELD,
+    DUPLICATE_FIELDS,
     MAPPINGS,
     AdjustmentCalls,
     AdjustmentKey,
@@ -20,34 +18,15 @@ from nomis_pipelines.domains.sentencing_adjustments.clients import (
 from nomis_pipelines.domains.sentencing_adjustments.transform import Adjustment, transform
 from nomis_pipelines.http import Conflict, ServiceClient
 from nomis_pipelines.migration.declaration import Item, Migration, MigrationContext
+from nomis_pipelines.migration.filters import DateFilter
 from nomis_pipelines.migration.ids import ByPageNumber, IdPage
 from nomis_pipelines.migration.partitions import ByMonth
 
-PLAIN_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 AdjustmentItem = Item[AdjustmentKey, Adjustment, LegacyAdjustment]
 
 
-class AdjustmentsFilter(BaseModel):
+class AdjustmentsFilter(DateFilter):
     """Which adjustments: by the day they were made in NOMIS, both ends included."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
-
-    from_date: date | None = None
-    to_date: date | None = None
-
-    @field_validator("from_date", "to_date", mode="before")
-    @classmethod
-    def _plain_date(cls, value: object) -> object:
-        # pydantic would take a moment in any zone, or a number of seconds, for the day it falls on in UTC
-        if isinstance(value, int | float) or (isinstance(value, str) and not PLAIN_DATE.fullmatch(value)):
-            raise ValueError("a date is a year, a month and a day, such as 2024-05-01")
-        return value
-
-    @model_validator(mode="after")
-    def _in_order(self) -> "AdjustmentsFilter":
-        if self.from_date and self.to_date and self.from_date > self.to_date:
-            raise ValueError("fromDate is after toDate")
-        return self
 
 
 async def adjustment_ids(
@@ -129,17 +108,7 @@ class AdjustmentsMigration(Migration[AdjustmentKey, Adjustment, LegacyAdjustment
             "nomis-migration-adjustment-duplicate",
             {
                 "migrationId": self.migration_id,
-                **duplicate_properties(conflict.duplicate or {}, conflict.existing or {}),
+                **duplicate_properties(conflict.duplicate, conflict.existing, *DUPLICATE_FIELDS),
                 "durationMinutes": minutes,
             },
         )
-
-
-def duplicate_properties(duplicate: Mapping[str, Any], existing: Mapping[str, Any]) -> dict[str, object]:
-    """What a duplicate event says of the surplus pair and of the other (adjustments card, sections 5.1 and 9)."""
-    names = ("adjustmentId", "nomisAdjustmentId", "nomisAdjustmentCategory")
-    return {
-        f"{prefix}{name[0].upper()}{name[1:]}": pair.get(name)
-        for prefix, pair in (("duplicate", duplicate), ("existing", existing))
-        for name in names
-    }

@@ -10,14 +10,15 @@ from typing import Any
 
 from nomis_pipelines.contracts.nomis_mapping_service import AdjustmentMapping
 from nomis_pipelines.contracts.nomis_prisoner import SentenceAdjustment
+from nomis_pipelines.domains.duplicates import duplicate_properties
 from nomis_pipelines.domains.sentencing_adjustments.clients import (
     DPS_ID_FIELD,
+    DUPLICATE_FIELDS,
     KEY_DATE,
     SENTENCE,
     AdjustmentCalls,
     AdjustmentKey,
 )
-from nomis_pipelines.domains.sentencing_adjustments.migration import duplicate_properties
 from nomis_pipelines.domains.sentencing_adjustments.transform import Adjustment, transform
 from nomis_pipelines.http import NotFound
 from nomis_pipelines.migration.declaration import Rejected
@@ -213,7 +214,8 @@ class AdjustmentWork:
 
     def _tell_duplicate(self, duplicate: Duplicate) -> None:
         self._tell(
-            "from-nomis-synch-adjustment-duplicate", duplicate_properties(duplicate.duplicate, duplicate.existing)
+            "from-nomis-synch-adjustment-duplicate",
+            duplicate_properties(duplicate.duplicate, duplicate.existing, *DUPLICATE_FIELDS),
         )
 
     def _tell(self, name: str, properties: Mapping[str, object]) -> None:

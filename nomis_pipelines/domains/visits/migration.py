@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 from nomis_pipelines.contracts.nomis_mapping_service import VisitMapping, VisitRoomMapping
 from nomis_pipelines.contracts.nomis_prisoner import Visit, VisitIdPage
 from nomis_pipelines.contracts.visit_scheduler import MigrateVisitRequest
+from nomis_pipelines.domains.duplicates import duplicate_properties
 from nomis_pipelines.domains.visits.transform import VisitRecord, needs_room, transform
 from nomis_pipelines.http import Conflict, InvalidAnswer, Rejected as RefusedByService, ServiceClient
 from nomis_pipelines.migration.declaration import Item, Migration, MigrationContext, Rejected
@@ -183,15 +184,11 @@ class VisitsMigration(Migration[int, VisitRecord, MigrateVisitRequest]):
         self.telemetry.event("nomis-migration-visit-migrated", properties)
 
     def on_duplicate(self, item: VisitItem, conflict: Conflict, minutes: int) -> None:
-        duplicate, existing = conflict.duplicate or {}, conflict.existing or {}
         self.telemetry.event(
             "nomis-migration-visit-duplicate",
             {
                 "migrationId": self.migration_id,
-                "duplicateVsipId": duplicate.get("vsipId"),
-                "duplicateNomisId": duplicate.get("nomisId"),
-                "existingVsipId": existing.get("vsipId"),
-                "existingNomisId": existing.get("nomisId"),
+                **duplicate_properties(conflict.duplicate, conflict.existing, "vsipId", "nomisId"),
                 "durationMinutes": minutes,
             },
         )
