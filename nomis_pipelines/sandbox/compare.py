@@ -26,6 +26,7 @@ STORES = {
     "sentencing_adjustments": Stores(
         "/adjustments", "/mappings/adjustments", "id", "nomisKey", lambda key: "/".join(str(part) for part in key)
     ),
+    "locations": Stores("/locations", "/mappings/locations", "id", "nomisId", str),
 }
 
 

@@ -70,7 +70,7 @@ class SandboxAdmin:
         return self._json("GET", f"/{domain}/duplicates")
 
     def records(self, path: str = "/visits", page: int = 0, size: int = 1000) -> dict[str, Any]:
-        """One page of what is stored: `/visits`, `/adjustments`, `/mappings/visits` or `/mappings/adjustments`."""
+        """One page of what is stored: `/visits`, `/adjustments`, `/locations`, or `/mappings/` and one of these."""
         return self._json("GET", f"{path}?page={page}&size={size}")
 
     def visit(self, reference: str) -> dict[str, Any]:
@@ -80,6 +80,14 @@ class SandboxAdmin:
     def adjustment(self, dps_id: str) -> dict[str, Any]:
         """An adjustment in DPS as it was last sent, with the NOMIS adjustment it was made from."""
         return self._json("GET", f"/adjustments/{dps_id}")
+
+    def location(self, dps_id: str) -> dict[str, Any]:
+        """A location in DPS as it was last sent, with the NOMIS location it was made from."""
+        return self._json("GET", f"/locations/{dps_id}")
+
+    def freeze_location(self, dps_id: str, error_code: int | None) -> None:
+        """Let DPS answer upserts of a location with 409 and this code; None lifts it."""
+        self._json("PUT", f"/locations/{dps_id}/frozen", {"error_code": error_code})
 
     def add_visit(self, like: int = 1, **fields: Any) -> dict[str, Any]:
         """Make a new visit in NOMIS, alike to another but for some fields."""
@@ -106,6 +114,22 @@ class SandboxAdmin:
     def remove_adjustment(self, category: str, adjustment_id: int) -> None:
         """Delete an adjustment in NOMIS."""
         self._json("DELETE", f"/nomis/adjustments/{category}/{adjustment_id}")
+
+    def add_location(self, like: int, **fields: Any) -> dict[str, Any]:
+        """Make a new location in NOMIS, alike to another but for some fields."""
+        return self._json("POST", "/nomis/locations", {"like": like, "fields": fields})
+
+    def nomis_location(self, location_id: int) -> dict[str, Any]:
+        """A location as NOMIS has it now."""
+        return self._json("GET", f"/nomis/locations/{location_id}")
+
+    def change_location(self, location_id: int, **fields: Any) -> dict[str, Any]:
+        """Change fields of a location in NOMIS."""
+        return self._json("PUT", f"/nomis/locations/{location_id}", fields)
+
+    def remove_location(self, location_id: int) -> None:
+        """Delete a location in NOMIS; it is no longer listed."""
+        self._json("DELETE", f"/nomis/locations/{location_id}")
 
     def token(self, client: str = "operator", username: str | None = None, seconds: int = 1200) -> str:
         """A token for one of the clients, or for a person using it."""
@@ -146,6 +170,7 @@ class Sandbox:
         state: Path | None = None,
         visits: int | None = None,
         adjustments: int | None = None,
+        locations: int | None = None,
         seed: int | None = None,
         postgres: bool = True,
         sqs: bool = True,
@@ -158,6 +183,7 @@ class Sandbox:
             state=state or Path(self._temporary.name if self._temporary else "."),
             visits=visits,
             adjustments=adjustments,
+            locations=locations,
             seed=seed,
             postgres=postgres,
             sqs=sqs,

@@ -8,7 +8,7 @@ from typing import Any
 
 from nomis_pipelines.sandbox.data.world import World
 from nomis_pipelines.sandbox.faults import ActiveFault, Fault, Outage
-from nomis_pipelines.sandbox.services import adjustments, admin, auth, mapping, nomis, visit_scheduler
+from nomis_pipelines.sandbox.services import adjustments, admin, auth, locations, mapping, nomis, visit_scheduler
 from nomis_pipelines.sandbox.stores import Stores
 from nomis_pipelines.sandbox.tokens import TokenIssuer, TokenVerifier
 from nomis_pipelines.sandbox.wire import Service
@@ -28,9 +28,12 @@ class SandboxServer:
         stores = self.stores
         routers = {
             "auth": auth.build(self.issuer),
-            "nomis": nomis.build(stores.nomis_visits, stores.nomis_adjustments),
-            "mapping": mapping.build(stores.visit_mappings, stores.adjustment_mappings, stores.rooms),
+            "nomis": nomis.build(stores.nomis_visits, stores.nomis_adjustments, stores.nomis_locations),
+            "mapping": mapping.build(
+                stores.visit_mappings, stores.adjustment_mappings, stores.location_mappings, stores.rooms
+            ),
             "sentencing": adjustments.build(stores.dps_adjustments),
+            "locations": locations.build(stores.dps_locations),
             "visits": visit_scheduler.build(stores.scheduled, self.rules),
         }
         self.services = {name: Service(name, router, verifier) for name, router in routers.items()}

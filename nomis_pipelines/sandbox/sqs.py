@@ -54,6 +54,13 @@ QUEUES: tuple[QueueSpec, ...] = (
         "BOOKING_NUMBER-CHANGED",
     ),
     _event_queue("eventcourtsentencing", "courtsentencing"),
+    _event_queue(
+        "eventlocations",
+        "locations",
+        "AGENCY_INTERNAL_LOCATIONS-UPDATED",
+        "AGY_INT_LOC_PROFILES-UPDATED",
+        "INT_LOC_USAGE_LOCATIONS-UPDATED",
+    ),
 )
 
 

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from nomis_pipelines.sandbox.data.world import World, london_now
 
 DEFAULT_STATE = Path(".sandbox")
+SHARES = {"adjustments": 6, "locations": 10}
+"""One record of a kind for so many visits."""
 
 
 class SandboxError(Exception):
@@ -27,6 +29,7 @@ class SandboxOptions(BaseModel):
     state: Path = DEFAULT_STATE
     visits: int | None = None
     adjustments: int | None = None
+    locations: int | None = None
     seed: int | None = None
     since: date | None = None
     today: date | None = None
@@ -101,11 +104,12 @@ class StateDirectory:
             "seed": options.seed,
             "visits": options.visits,
             "adjustments": options.adjustments,
+            "locations": options.locations,
             "since": options.since.isoformat() if options.since else None,
         }
         asked = {name: value for name, value in asked.items() if value is not None}
         if file.exists():
-            kept = json.loads(file.read_text())
+            kept = _with_shares(json.loads(file.read_text()))
             for name, value in asked.items():
                 if kept[name] != value:
                     raise SandboxError(
@@ -114,9 +118,8 @@ class StateDirectory:
                     )
             return world_from_json(kept, options.today)
         until = options.today or london_now().date()
-        kept: dict[str, Any] = World(until=until).as_json() | asked
-        if "adjustments" not in asked:
-            kept["adjustments"] = max(1, int(kept["visits"]) // 6)
+        plain = {name: value for name, value in World(until=until).as_json().items() if name not in SHARES}
+        kept = _with_shares(plain | asked)
         try:
             world = world_from_json(kept, options.today)
         except ValueError as error:
@@ -140,12 +143,18 @@ class StateDirectory:
             os.close(probe)
 
 
+def _with_shares(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """With as many records of each other kind as befits the number of visits, where nothing else was said."""
+    return {name: max(1, int(kept["visits"]) // share) for name, share in SHARES.items()} | dict(kept)
+
+
 def world_from_json(kept: Mapping[str, Any], today: date | None) -> World:
     """The world written down as JSON."""
     return World(
         seed=kept["seed"],
         visits=kept["visits"],
         adjustments=kept["adjustments"],
+        locations=kept["locations"],
         since=date.fromisoformat(kept["since"]),
         until=date.fromisoformat(kept["until"]),
         today=today,

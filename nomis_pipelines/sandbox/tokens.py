@@ -18,8 +18,11 @@ MAPPING_ROLES = frozenset({"ROLE_NOMIS_MAPPING_API__SYNCHRONISATION__RW"})
 ROOM_ROLES = frozenset({"ROLE_NOMIS_DPS_MAPPING__VISITS__RW"})
 VISITS_2024_ROLES = frozenset({"ROLE_NOMIS_VISITS"})
 SENTENCING_2024_ROLES = frozenset({"ROLE_NOMIS_SENTENCING"})
+LOCATIONS_2024_ROLES = frozenset({"ROLE_NOMIS_LOCATIONS"})
 SCHEDULER_ROLES = frozenset({"ROLE_VISIT_SCHEDULER"})
 ADJUSTMENTS_ROLES = frozenset({"ROLE_SENTENCE_ADJUSTMENTS_SYNCHRONISATION"})
+MIGRATE_LOCATIONS_ROLES = frozenset({"ROLE_MIGRATE_LOCATIONS"})
+SYNC_LOCATIONS_ROLES = frozenset({"ROLE_SYNC_LOCATIONS"})
 CONTROL_ROLES = frozenset(
     {
         "ROLE_PRISONER_FROM_NOMIS__MIGRATION__RW",
@@ -27,6 +30,8 @@ CONTROL_ROLES = frozenset(
         "ROLE_SYSCON__QUEUE_ADMIN",
         "ROLE_MIGRATE_VISITS",
         "ROLE_MIGRATE_SENTENCING",
+        "ROLE_MIGRATE_LOCATIONS",
+        "ROLE_NOMIS_LOCATIONS",
         "ROLE_MIGRATE_NOMIS_SYSCON",
         "ROLE_MIGRATION_ADMIN",
         "ROLE_QUEUE_ADMIN",
@@ -54,8 +59,9 @@ CLIENTS: dict[str, Client] = {
         _client("nomis-mapping-api", MAPPING_ROLES),
         _client("visits-api", SCHEDULER_ROLES),
         _client("sentencing-api", ADJUSTMENTS_ROLES),
+        _client("locations-api", MIGRATE_LOCATIONS_ROLES | SYNC_LOCATIONS_ROLES),
         # the registrations of 2024, whose roles were one a domain
-        _client("nomis-2024", VISITS_2024_ROLES | SENTENCING_2024_ROLES),
+        _client("nomis-2024", VISITS_2024_ROLES | SENTENCING_2024_ROLES | LOCATIONS_2024_ROLES),
         # what an operator's session may do; also maintains the room mappings
         _client("operator", CONTROL_ROLES | ROOM_ROLES),
         _client("nobody", frozenset()),

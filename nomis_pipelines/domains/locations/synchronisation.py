@@ -1,9 +1,9 @@
 """The events of locations (locations card, section 7).
 
 Events of one location go one after another, whatever they tell of. Those of a parent and of its children do not wait
-for each other: a child that comes first fails for want of its parent's mapping, and its redelivery, seconds later, finds
-one (section 9). A parent that cannot be made leaves its children in the dead-letter queue; once it has been made,
-`queues retry` sends them again. So nothing is ever made without its parent, and no lane waits for another.
+for each other: a child that comes first fails for want of its parent's mapping, and when it is redelivered, seconds
+later, there is one (section 9). A parent that cannot be made leaves its children in the dead-letter queue; once it has
+been made, `queues retry` sends them again. So nothing is ever made without its parent, and no lane waits for another.
 """
 
 from collections.abc import Generator, Mapping

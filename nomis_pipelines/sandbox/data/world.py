@@ -28,15 +28,17 @@ class World:
     seed: int = 1
     visits: int = 50_000
     adjustments: int = 8_000
+    locations: int = 5_000
     since: date = date(2024, 1, 1)
     until: date = date(2026, 1, 1)
     today: date | None = None
 
     def __post_init__(self) -> None:
-        if self.visits < 1 or self.adjustments < 1 or self.since >= self.until:
-            raise ValueError("the sandbox needs at least one visit, one adjustment and one day")
+        sizes = (self.visits, self.adjustments, self.locations)
+        if min(sizes) < 1 or self.since >= self.until:
+            raise ValueError("the sandbox needs at least one visit, one adjustment, one location and one day")
         most = self.span_us // MIN_SLOT_US
-        if max(self.visits, self.adjustments) > most:
+        if max(sizes) > most:
             raise ValueError(
                 f"{most} records are the most from {self.since} to {self.until}: the sandbox knows a record by the "
                 "second of its creation; begin earlier (--since) for more"
@@ -67,6 +69,7 @@ class World:
             "seed": self.seed,
             "visits": self.visits,
             "adjustments": self.adjustments,
+            "locations": self.locations,
             "since": self.since.isoformat(),
             "until": self.until.isoformat(),
         }
