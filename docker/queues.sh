@@ -4,7 +4,7 @@ set -eu
 
 topic=$(awslocal sns create-topic --name offender_events --query TopicArn --output text)
 
-for name in visits sentencing; do
+for name in visits sentencing locations; do
     queue="local-${name}-events"
     awslocal sqs create-queue --queue-name "${queue}-dlq" >/dev/null
     awslocal sqs create-queue --queue-name "${queue}" --attributes \

@@ -24,10 +24,15 @@ UPDATE = "ROLE_PRISONER_FROM_NOMIS__UPDATE__RW"
 SYSCON = "ROLE_MIGRATE_NOMIS_SYSCON"
 VISITS_2024 = "ROLE_MIGRATE_VISITS"
 SENTENCING_2024 = "ROLE_MIGRATE_SENTENCING"
+LOCATIONS_2024 = "ROLE_MIGRATE_LOCATIONS"
+LOCATION_REPAIRS_2024 = "ROLE_NOMIS_LOCATIONS"
 HISTORY_2024 = "ROLE_MIGRATION_ADMIN"
 QUEUES = "ROLE_SYSCON__QUEUE_ADMIN"
 QUEUES_2024 = "ROLE_QUEUE_ADMIN"
-ALL_ROLES = (MIGRATION, UPDATE, SYSCON, VISITS_2024, SENTENCING_2024, HISTORY_2024, QUEUES, QUEUES_2024)
+ALL_ROLES = (
+    MIGRATION, UPDATE, SYSCON, VISITS_2024, SENTENCING_2024, LOCATIONS_2024, LOCATION_REPAIRS_2024, HISTORY_2024,
+    QUEUES, QUEUES_2024,
+)  # fmt: skip
 
 
 def new_key() -> rsa.RSAPrivateKey:
@@ -133,7 +138,7 @@ class Services(FakeServices):
             label = path.rsplit("/", 1)[1].replace("%3A", ":")
             found = sum(mapping["label"] == label for mapping in self.mappings.values())
             return json_answer(200, {"content": [], "totalElements": found})
-        if path == "/adjustments/ids":
+        if path in ("/adjustments/ids", "/locations/ids"):
             return json_answer(200, {"content": [], "totalElements": 0, "size": 1})
         return await super().send(request)
 

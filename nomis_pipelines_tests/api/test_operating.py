@@ -58,7 +58,7 @@ async def test_a_retry_moves_everything_back(api: Api) -> None:
     assert (await main.attributes()).visible == 3
     assert api.telemetry.named("RetryDLQ") == [{"dlq-name": dlq.name, "messages-found": "3"}]
     assert await put(api, f"retry-dlq/{dlq.name}") == {"messagesFoundCount": 0}
-    assert await put(api, "retry-all-dlqs") == [{"messagesFoundCount": 0}, {"messagesFoundCount": 0}]
+    assert await put(api, "retry-all-dlqs") == [{"messagesFoundCount": 0}] * 3
 
 
 async def test_a_purge_empties_a_queue_but_never_the_audits(api: Api) -> None:
@@ -78,9 +78,9 @@ async def test_health_names_every_component(api: Api) -> None:
     body = answer.json()
     assert (answer.status_code, body["status"]) == (200, "UP")
     assert set(body["components"]) == {
-        "hmppsAuthApiHealth", "nomisApiHealth", "nomisMappingApi", "visitsApi", "sentencingApi", "r2dbc", "diskSpace",
-        "ping", "livenessState", "readinessState", "healthInfo", "dagster", "eventvisits-health",
-        "eventsentencing-health", "audit-health",
+        "hmppsAuthApiHealth", "nomisApiHealth", "nomisMappingApi", "visitsApi", "sentencingApi", "locationsApi",
+        "r2dbc", "diskSpace", "ping", "livenessState", "readinessState", "healthInfo", "dagster", "eventvisits-health",
+        "eventsentencing-health", "eventlocations-health", "audit-health",
     }  # fmt: skip
     assert body["components"]["visitsApi"] == {"status": "UP", "details": {"HttpStatus": "OK"}}
     config = api.context.platform.settings.queue("eventvisits")

@@ -13,6 +13,8 @@ from nomis_pipelines_tests import world
 from nomis_pipelines_tests.api.support import (
     ALL_ROLES,
     HISTORY_2024,
+    LOCATION_REPAIRS_2024,
+    LOCATIONS_2024,
     MIGRATION,
     QUEUES,
     QUEUES_2024,
@@ -24,10 +26,21 @@ from nomis_pipelines_tests.api.support import (
 )
 from nomis_pipelines_tests.fake_services import json_answer
 
-VISITS_ID, SENTENCING_ID = "2026-03-01T10:00:00", "2026-03-01T11:00:00"
+VISITS_ID, SENTENCING_ID, LOCATIONS_ID = "2026-03-01T10:00:00", "2026-03-01T11:00:00", "2026-03-01T12:00:00"
 VISITS_ROLES = (MIGRATION, SYSCON, VISITS_2024)
 SENTENCING_ROLES = (MIGRATION, SYSCON, SENTENCING_2024)
+LOCATIONS_ROLES = (MIGRATION, SYSCON, LOCATIONS_2024)
 BOOKING = "/prisoners/booking-id/{bookingId}"
+
+LOCATION_MAPPING = {
+    "dpsLocationId": "e0b8b0f4-6a37-4a0c-8a3d-3d1f6f1a7c55",
+    "nomisLocationId": 70412,
+    "mappingType": "MIGRATED",
+}
+LOCATION = {
+    "locationId": 70412, "locationType": "CELL", "prisonId": "LEI", "locationCode": "004", "description": "LEI-B-1-004",
+    "active": True, "createDatetime": "2019-05-20T14:00:05", "createUsername": "SYS_ADM",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,7 @@ def of_type(method: str, path: str, status: int = 200) -> list[Row]:
     return [
         Row(method, path, VISITS_ROLES, status, {"migrationType": "VISITS"}),
         Row(method, path, SENTENCING_ROLES, status, {"migrationType": "SENTENCING_ADJUSTMENTS"}),
+        Row(method, path, LOCATIONS_ROLES, status, {"migrationType": "LOCATIONS"}),
     ]
 
 
@@ -61,6 +75,7 @@ def of_id(method: str, path: str, status: int) -> list[Row]:
     return [
         Row(method, path, VISITS_ROLES, status, {"migrationId": VISITS_ID}),
         Row(method, path, SENTENCING_ROLES, status, {"migrationId": SENTENCING_ID}),
+        Row(method, path, LOCATIONS_ROLES, status, {"migrationId": LOCATIONS_ID}),
     ]
 
 
@@ -77,6 +92,7 @@ def of_2024(segment: str, roles: tuple[str, ...], migration_id: str) -> list[Row
 ROWS = [
     Row("POST", "/migrate/visits", VISITS_ROLES, 202, json={"prisonIds": ["BXI"]}),
     Row("POST", "/migrate/sentencing", SENTENCING_ROLES, 202, json={"fromDate": "2024-01-01"}),
+    Row("POST", "/migrate/locations", LOCATIONS_ROLES, 202, json={"fromDate": "2024-01-01"}),
     *of_type("GET", "/migrate/history/all/{migrationType}"),
     *of_type("GET", "/migrate/history/active/{migrationType}"),
     *of_type("GET", "/migrate/dead-letter-queue/{migrationType}"),
@@ -87,12 +103,15 @@ ROWS = [
     *of_id("POST", "/migrate/refresh/{migrationId}", 204),
     *of_2024("visits", VISITS_ROLES, VISITS_ID),
     *of_2024("sentencing", SENTENCING_ROLES, SENTENCING_ID),
+    *of_2024("locations", LOCATIONS_ROLES, LOCATIONS_ID),
     Row("GET", "/migrate/visits/rooms/usage", VISITS_ROLES),
     Row("GET", "/history", (HISTORY_2024,)),
     Row("DELETE", "/history", (HISTORY_2024,), 204),
     Row("POST", f"{BOOKING}/merge/sentencing-adjustments/repair", (UPDATE, SYSCON, SENTENCING_2024),
         values={"bookingId": "70010"}),
     Row("POST", f"{BOOKING}/update/sentencing-adjustments/repair", (UPDATE,), values={"bookingId": "70010"}),
+    Row("POST", "/locations/id/{internalLocationId}/repair", (UPDATE, LOCATION_REPAIRS_2024),
+        values={"internalLocationId": "70412"}),
     Row("PUT", "/queue-admin/retry-dlq/{dlqName}", (QUEUES, QUEUES_2024), values={"dlqName": "DLQ"}),
     Row("PUT", "/queue-admin/retry-all-dlqs", (QUEUES, QUEUES_2024)),
     Row("PUT", "/queue-admin/purge-queue/{queueName}", (QUEUES, QUEUES_2024), values={"queueName": "QUEUE"}),
@@ -113,8 +132,12 @@ async def api(api: Api) -> Api:
     ledger = api.context.platform.ledger
     await completed(ledger, "VISITS", "visits", hour=10)
     await completed(ledger, "SENTENCING_ADJUSTMENTS", "sentencing_adjustments", hour=11)
+    await completed(ledger, "LOCATIONS", "locations", hour=12)
     nothing = {"sentenceAdjustments": [], "keyDateAdjustments": []}
     api.services.answers["/sentencing-adjustments"] = json_answer(200, nothing)
+    api.services.answers["/mapping/locations/nomis/70412"] = json_answer(200, LOCATION_MAPPING)
+    api.services.answers["/locations/70412"] = json_answer(200, LOCATION)
+    api.services.answers["/sync/upsert"] = json_answer(200, {"id": LOCATION_MAPPING["dpsLocationId"]})
     api.services.answers["/visits/rooms/usage-count"] = json_answer(200, [])
     return api
 
