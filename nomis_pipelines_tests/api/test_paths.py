@@ -32,16 +32,6 @@ SENTENCING_ROLES = (MIGRATION, SYSCON, SENTENCING_2024)
 LOCATIONS_ROLES = (MIGRATION, SYSCON, LOCATIONS_2024)
 BOOKING = "/prisoners/booking-id/{bookingId}"
 
-LOCATION_MAPPING = {
-    "dpsLocationId": "e0b8b0f4-6a37-4a0c-8a3d-3d1f6f1a7c55",
-    "nomisLocationId": 70412,
-    "mappingType": "MIGRATED",
-}
-LOCATION = {
-    "locationId": 70412, "locationType": "CELL", "prisonId": "LEI", "locationCode": "004", "description": "LEI-B-1-004",
-    "active": True, "createDatetime": "2019-05-20T14:00:05", "createUsername": "SYS_ADM",
-}  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Row:
@@ -135,9 +125,7 @@ async def api(api: Api) -> Api:
     await completed(ledger, "LOCATIONS", "locations", hour=12)
     nothing = {"sentenceAdjustments": [], "keyDateAdjustments": []}
     api.services.answers["/sentencing-adjustments"] = json_answer(200, nothing)
-    api.services.answers["/mapping/locations/nomis/70412"] = json_answer(200, LOCATION_MAPPING)
-    api.services.answers["/locations/70412"] = json_answer(200, LOCATION)
-    api.services.answers["/sync/upsert"] = json_answer(200, {"id": LOCATION_MAPPING["dpsLocationId"]})
+    api.services.answer_locations()
     api.services.answers["/visits/rooms/usage-count"] = json_answer(200, [])
     return api
 
@@ -313,7 +301,7 @@ async def test_another_role_for_queues_replaces_the_published_ones(api: Api) -> 
 @pytest.mark.server
 @pytest.mark.parametrize("api", [{"RETRY_ALL_DLQS_UNPROTECTED": "true"}], indirect=True)
 async def test_retry_all_can_be_opened_and_nothing_else_with_it(api: Api) -> None:
-    assert (await api.client.put("/queue-admin/retry-all-dlqs")).json() == [{"messagesFoundCount": 0}] * 2
+    assert (await api.client.put("/queue-admin/retry-all-dlqs")).json() == [{"messagesFoundCount": 0}] * 3
     name = api.context.platform.settings.queue("eventvisits").queue_name
     assert (await api.client.put(f"/queue-admin/purge-queue/{name}")).status_code == 401
     assert (await api.call("PUT", f"/queue-admin/purge-queue/{name}", MIGRATION)).status_code == 403
