@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-ServiceName = Literal["auth", "nomis", "mapping", "visits", "sentencing", "*"]
+ServiceName = Literal["auth", "nomis", "mapping", "visits", "sentencing", "locations", "*"]
 
 
 class _Fault(BaseModel):
