@@ -84,7 +84,7 @@ def _empty(server: EmbeddedPostgres, name: str) -> None:
 @pytest.fixture(scope="session")
 def sandbox_server() -> Iterator[Sandbox]:
     """A sandbox of 3,000 visits with SQS, for the session; its PostgreSQL is the session's. Ask for `sandbox`."""
-    with Sandbox(visits=3000, seed=7, today=SANDBOX_TODAY, postgres=False) as started:
+    with Sandbox(visits=3000, locations=1000, seed=7, today=SANDBOX_TODAY, postgres=False) as started:
         yield started
 
 

@@ -9,6 +9,7 @@ MAPPING = "http://mapping.test"
 VISITS = "http://visits.test"
 SENTENCING = "http://sentencing.test"
 ALERTS = "http://alerts.test"
+LOCATIONS = "http://locations.test"
 
 ENVIRONMENT = {
     "API_BASE_URL_HMPPS_AUTH": AUTH,
@@ -17,6 +18,7 @@ ENVIRONMENT = {
     "API_BASE_URL_VISITS": VISITS,
     "API_BASE_URL_SENTENCING": SENTENCING,
     "API_BASE_URL_ALERTS": ALERTS,
+    "API_BASE_URL_LOCATIONS": LOCATIONS,
     "NOMIS_PRISONER_API_CLIENT_ID": "nomis-client",
     "NOMIS_PRISONER_API_SECRET": "nomis-secret",
     "NOMIS_MAPPING_API_CLIENT_ID": "mapping-client",
@@ -27,6 +29,8 @@ ENVIRONMENT = {
     "SENTENCING_CLIENT_SECRET": "sentencing-secret",
     "ALERTS_CLIENT_ID": "alerts-client",
     "ALERTS_CLIENT_SECRET": "alerts-secret",
+    "LOCATIONS_CLIENT_ID": "locations-client",
+    "LOCATIONS_CLIENT_SECRET": "locations-secret",
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     "NOMIS_PIPELINES_HTTP_WIRE": "httpx",
 }

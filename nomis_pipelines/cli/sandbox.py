@@ -5,9 +5,14 @@ import shlex
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
+
+from nomis_pipelines.sandbox.names import ServiceName
+
+FIRST_LOCATION = 70_001
+"""The sandbox's first location: not imported, for the command line shall start quickly."""
 
 STATE = click.option(
     "--state",
@@ -52,6 +57,7 @@ def sandbox(context: click.Context) -> None:
 @click.option(
     "--prisoners", type=click.IntRange(1), help="How many prisoners have alerts (default: 2/5 of the visits)."
 )
+@click.option("--locations", type=click.IntRange(1), help="How many locations there are (default: visits / 10).")
 @click.option("--seed", type=int, help="Another seed is another world (default 1).")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="The first day of the data (default 2024-01-01).")
 @click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="Let the services believe it is this day.")
@@ -153,7 +159,7 @@ def faults() -> None:
 @faults.command("set")
 @STATE
 @click.argument("kind")
-@click.argument("service", type=click.Choice(["auth", "nomis", "mapping", "visits", "sentencing", "alerts", "*"]))
+@click.argument("service", type=click.Choice(get_args(ServiceName)))
 @click.argument("options", nargs=-1, metavar="[NAME=VALUE]...")
 @_plain_errors
 def set_fault(state: Path, kind: str, service: str, options: tuple[str, ...]) -> None:
@@ -290,6 +296,57 @@ def prisoner_received(state: Path, offender_no: str, reason: str) -> None:
     click.echo(json.dumps(_emitter(state).prisoner_received(offender_no, reason)))
 
 
+@emit.command("location-created")
+@STATE
+@click.option("--like", type=int, default=FIRST_LOCATION, show_default=True, help="Another location to copy.")
+@click.option("--code", default="NEW", show_default=True, help="Its code, the last part of its key.")
+@_plain_errors
+def location_created(state: Path, like: int, code: str) -> None:
+    """Make a location beside another: AGENCY_INTERNAL_LOCATIONS-UPDATED."""
+    click.echo(json.dumps(_emitter(state).location_created(like, code)))
+
+
+@emit.command("location-updated")
+@STATE
+@click.argument("location_id", type=int)
+@click.option("--comment", default="Checked", show_default=True)
+@_plain_errors
+def location_updated(state: Path, location_id: int, comment: str) -> None:
+    """Change the comment of a location: AGENCY_INTERNAL_LOCATIONS-UPDATED."""
+    click.echo(json.dumps(_emitter(state).location_updated(location_id, comment)))
+
+
+@emit.command("location-deleted")
+@STATE
+@click.argument("location_id", type=int)
+@_plain_errors
+def location_deleted(state: Path, location_id: int) -> None:
+    """Delete a location: AGENCY_INTERNAL_LOCATIONS-UPDATED with `recordDeleted`."""
+    click.echo(json.dumps(_emitter(state).location_deleted(location_id)))
+
+
+@emit.command("location-profile")
+@STATE
+@click.argument("location_id", type=int)
+@click.option("--type", "profile_type", default="HOU_UNIT_ATT", show_default=True)
+@click.option("--code", default="SO", show_default=True)
+@_plain_errors
+def location_profile(state: Path, location_id: int, profile_type: str, code: str) -> None:
+    """Give a location one more profile: AGY_INT_LOC_PROFILES-UPDATED."""
+    click.echo(json.dumps(_emitter(state).location_profile(location_id, profile_type, code)))
+
+
+@emit.command("location-usage")
+@STATE
+@click.argument("location_id", type=int)
+@click.option("--type", "usage_type", default="VISIT", show_default=True)
+@click.option("--capacity", type=int, default=10, show_default=True)
+@_plain_errors
+def location_usage(state: Path, location_id: int, usage_type: str, capacity: int) -> None:
+    """Give a location one more usage: INT_LOC_USAGE_LOCATIONS-UPDATED."""
+    click.echo(json.dumps(_emitter(state).location_usage(location_id, usage_type, capacity)))
+
+
 def _emitter(state: Path) -> Any:
     from nomis_pipelines.sandbox.control import SandboxAdmin
     from nomis_pipelines.sandbox.emit import Emitter
@@ -313,7 +370,11 @@ def _admin(state: Path) -> Any:
 def _announce(state: dict[str, Any]) -> None:
     world = state["world"]
     click.echo(f"sandbox ready after {state['seconds_to_start']:.1f} s, process {state['pid']}, admin {state['admin']}")
-    click.echo(f"  {world['visits']:,} visits from {world['since']} to {world['until']}, seed {world['seed']}")
+    click.echo(
+        f"  {world['visits']:,} visits from {world['since']} to {world['until']}, "
+        f"{world['adjustments']:,} adjustments, {world['prisoners']:,} prisoners, {world['locations']:,} locations, "
+        f"seed {world['seed']}"
+    )
     click.echo("  ports: " + ", ".join(f"{name} {port}" for name, port in state["ports"].items()))
 
 

@@ -185,6 +185,36 @@ class DuplicateMappings(BaseModel):
     """The pair in the table; null when two inserts collided"""
 
 
+class LocationMapping(BaseModel):
+    """A location's pair as the service returns it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    dps_location_id: str
+    nomis_location_id: int
+    label: str | None = None
+    mapping_type: str
+    when_created: NaiveDatetime | None = None
+
+
+class NewLocationMapping(BaseModel):
+    """A location's pair as we record it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    dps_location_id: str
+    nomis_location_id: int
+    label: str | None = None
+    """The migration id; left out by synchronisation"""
+    mapping_type: Literal["MIGRATED", "NOMIS_CREATED"]
+
+
 class DuplicateMappingError(BaseModel):
     """The answer to a pair that contradicts one in the table (its status, a number or a text, is not read)"""
 

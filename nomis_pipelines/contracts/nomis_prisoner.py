@@ -205,6 +205,73 @@ class AlertAudit(BaseModel):
     """Tells what NOMIS copied to a new booking"""
 
 
+class LocationId(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    location_id: int
+
+
+LocationUnitType = TypeAliasType("LocationUnitType", Literal["HC", "HOLC", "NA", "OU", "REC", "SEG", "SPLC"])
+"""Housing unit type"""
+
+
+LocationReasonCode = TypeAliasType(
+    "LocationReasonCode", Literal["A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L"]
+)
+"""Why it was deactivated (LIV_UN_RSN)"""
+
+
+LocationProfileType = TypeAliasType(
+    "LocationProfileType", Literal["HOU_SANI_FIT", "HOU_UNIT_ATT", "HOU_USED_FOR", "SUP_LVL_TYPE", "NON_ASSO_TYP"]
+)
+
+
+LocationUsageType = TypeAliasType(
+    "LocationUsageType", Literal["APP", "MOVEMENT", "OCCUR", "OIC", "OTHER", "OTH", "PROG", "PROP", "VISIT"]
+)
+
+
+class LocationProfile(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    profile_type: LocationProfileType
+    profile_code: str
+    """Free text here: an unknown one is left out"""
+
+
+class LocationUsage(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    internal_location_usage_type: LocationUsageType
+    capacity: int | None = None
+    sequence: int | None = None
+
+
+class LocationAmendment(BaseModel):
+    """One change of the past; only the migration reads it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    amend_date_time: NaiveDatetime
+    column_name: str | None = None
+    """Null for a change of the attributes"""
+    old_value: str | None = None
+    new_value: str | None = None
+    amended_by: str
+
+
 class VisitIdPage(BaseModel):
     """A page of visit ids"""
 
@@ -272,6 +339,62 @@ class Alert(BaseModel):
     authorised_by: str | None = None
     comment: str | None = None
     audit: AlertAudit
+
+
+class LocationIdPage(BaseModel):
+    """A page of location ids"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    content: list[LocationId]
+    size: int | None = None
+    """As granted: a service may cap what was asked for"""
+    total_elements: int
+    """Of all pages together"""
+
+
+class Location(BaseModel):
+    """A location inside a prison"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    location_id: int
+    location_type: str
+    """A code of ILOC_TYPE, free text here: an unknown one must reach the transform"""
+    prison_id: str
+    parent_location_id: int | None = None
+    """Null at the top of a prison"""
+    location_code: str
+    description: str
+    """The whole key, such as LEI-B-1-004"""
+    user_description: str | None = None
+    comment: str | None = None
+    list_sequence: int | None = None
+    unit_type: LocationUnitType | None = None
+    capacity: int | None = None
+    """The physical maximum"""
+    operational_capacity: int | None = None
+    cna_capacity: int | None = None
+    """Certified normal accommodation"""
+    certified: bool | None = False
+    active: bool
+    deactivate_date: date_aliased | None = None
+    reason_code: LocationReasonCode | None = None
+    reactivate_date: date_aliased | None = None
+    tracking: bool | None = None
+    """Are moves inside it tracked? The NOMIS of 2024 does not send it"""
+    profiles: list[LocationProfile] | None = None
+    usages: list[LocationUsage] | None = None
+    amendments: list[LocationAmendment] | None = None
+    create_datetime: NaiveDatetime
+    create_username: str
+    modify_username: str | None = None
 
 
 class PrisonerAlerts(BaseModel):

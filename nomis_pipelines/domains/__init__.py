@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from nomis_pipelines.domains.alerts import ALERTS
 from nomis_pipelines.domains.declaration import Domain
+from nomis_pipelines.domains.locations import LOCATIONS
 from nomis_pipelines.domains.sentencing_adjustments import SENTENCING_ADJUSTMENTS
 from nomis_pipelines.domains.visits import VISITS
 from nomis_pipelines.synchronisation import Synchronisation
 
-DOMAINS: tuple[Domain, ...] = (VISITS, SENTENCING_ADJUSTMENTS, ALERTS)
+DOMAINS: tuple[Domain, ...] = (VISITS, SENTENCING_ADJUSTMENTS, ALERTS, LOCATIONS)
 
 
 class UnknownDomain(LookupError):

@@ -63,13 +63,17 @@ class NotFound(ServiceError):
 class Conflict(ServiceError):
     """The service answered 409.
 
-    When the body says so (`errorCode` 1409, platform card, section 8) `duplicate` is the mapping just posted and
-    `existing` the one in the table; either may be None. Both may hold personal data: never log them whole.
+    `error_code` is the body's `errorCode`, if it has one. With 1409 (platform card, section 8) `duplicate` is the
+    mapping just posted and `existing` the one in the table; either may be None. Both may hold personal data: never log
+    them whole.
     """
 
     def __init__(self, service: str, method: str, template: str, status: int = 409, *, body: bytes = b"") -> None:
         super().__init__(service, method, template, status, body=body)
-        self.duplicate, self.existing = _mappings_of(body)
+        answer = _answer(body)
+        code = str(answer.get("errorCode"))
+        self.error_code = int(code) if code.isascii() and code.isdigit() else None
+        self.duplicate, self.existing = _mappings_of(answer) if self.error_code == _MAPPING_EXISTS else (None, None)
 
 
 class Rejected(ServiceError):
@@ -142,14 +146,15 @@ def _shape(value: Any, name: str = "") -> Any:
             return "string"
 
 
-def _mappings_of(body: bytes) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """`moreInfo.duplicate` and `moreInfo.existing` of a duplicate answer, forgiving of whatever is missing."""
+def _answer(body: bytes) -> dict[str, Any]:
     try:
-        answer = _mapping(from_json(body))
+        return _mapping(from_json(body))
     except ValueError:
-        return None, None
-    if str(answer.get("errorCode")) != str(_MAPPING_EXISTS):
-        return None, None
+        return {}
+
+
+def _mappings_of(answer: Mapping[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """`moreInfo.duplicate` and `moreInfo.existing` of a duplicate answer, forgiving of whatever is missing."""
     details = _mapping(answer.get("moreInfo"))
     return _mapping(details.get("duplicate")) or None, _mapping(details.get("existing")) or None
 

@@ -38,6 +38,7 @@ from nomis_pipelines.migration.declaration import (
 from nomis_pipelines.migration.fates import AnyItem, Fates
 from nomis_pipelines.migration.filters import filter_query
 from nomis_pipelines.migration.ids import PageSpec
+from nomis_pipelines.migration.partitions import Whole
 from nomis_pipelines.migration.reasons import describe, reason_of
 from nomis_pipelines.migration.tally import Outcome, Tally
 from nomis_pipelines.migration.waiting import Wait, Waiting
@@ -89,6 +90,9 @@ class MigrationRun:
         self.migration = migration
         self.ledger = ledger
         self.filter = filter
+        if isinstance(migration.partitions, Whole):
+            # also of a run with a free filter: it covers the whole
+            partition = migration.partitions.KEY
         self.partition = partition
         self.estimated = estimated
         self.page_size = page_size

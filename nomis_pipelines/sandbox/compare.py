@@ -90,6 +90,7 @@ STORES: dict[str, Kept] = {
         "/adjustments", "/mappings/adjustments", "id", "nomisKey", lambda key: "/".join(str(part) for part in key)
     ),
     "alerts": SetStores("/alerts", "/mappings/alerts", "prisoner", lambda key: key.partition("/")[0]),
+    "locations": Stores("/locations", "/mappings/locations", "id", "nomisId", str),
 }
 
 

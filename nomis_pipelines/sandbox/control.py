@@ -70,7 +70,9 @@ class SandboxAdmin:
         return self._json("GET", f"/{domain}/duplicates")
 
     def records(self, path: str = "/visits", page: int = 0, size: int = 1000) -> dict[str, Any]:
-        """One page of what is stored: `/visits`, `/adjustments`, `/alerts`, or one of them below `/mappings`."""
+        """One page of what is stored: `/visits`, `/adjustments`, `/alerts`, `/locations`, or one of them below
+        `/mappings`.
+        """
         return self._json("GET", f"{path}?page={page}&size={size}")
 
     def visit(self, reference: str) -> dict[str, Any]:
@@ -80,6 +82,14 @@ class SandboxAdmin:
     def adjustment(self, dps_id: str) -> dict[str, Any]:
         """An adjustment in DPS as it was last sent, with the NOMIS adjustment it was made from."""
         return self._json("GET", f"/adjustments/{dps_id}")
+
+    def location(self, dps_id: str) -> dict[str, Any]:
+        """A location in DPS as it was last sent, with the NOMIS location it was made from."""
+        return self._json("GET", f"/locations/{dps_id}")
+
+    def freeze_location(self, dps_id: str, error_code: int | None) -> None:
+        """Let DPS answer upserts of a location with 409 and this code; None lifts it."""
+        self._json("PUT", f"/locations/{dps_id}/frozen", {"error_code": error_code})
 
     def add_visit(self, like: int = 1, **fields: Any) -> dict[str, Any]:
         """Make a new visit in NOMIS, alike to another but for some fields."""
@@ -147,6 +157,22 @@ class SandboxAdmin:
         """Move a booking to another prisoner; whose it was."""
         return self._json("POST", f"/nomis/bookings/{booking_id}/move", {"target": target})["source"]
 
+    def add_location(self, like: int, **fields: Any) -> dict[str, Any]:
+        """Make a new location in NOMIS, alike to another but for some fields."""
+        return self._json("POST", "/nomis/locations", {"like": like, "fields": fields})
+
+    def nomis_location(self, location_id: int) -> dict[str, Any]:
+        """A location as NOMIS has it now."""
+        return self._json("GET", f"/nomis/locations/{location_id}")
+
+    def change_location(self, location_id: int, **fields: Any) -> dict[str, Any]:
+        """Change fields of a location in NOMIS."""
+        return self._json("PUT", f"/nomis/locations/{location_id}", fields)
+
+    def remove_location(self, location_id: int) -> None:
+        """Delete a location in NOMIS; it is no longer listed."""
+        self._json("DELETE", f"/nomis/locations/{location_id}")
+
     def token(self, client: str = "operator", username: str | None = None, seconds: int = 1200) -> str:
         """A token for one of the clients, or for a person using it."""
         query = {"client": client, "seconds": str(seconds)} | ({"username": username} if username else {})
@@ -187,6 +213,7 @@ class Sandbox:
         visits: int | None = None,
         adjustments: int | None = None,
         prisoners: int | None = None,
+        locations: int | None = None,
         seed: int | None = None,
         postgres: bool = True,
         sqs: bool = True,
@@ -200,6 +227,7 @@ class Sandbox:
             visits=visits,
             adjustments=adjustments,
             prisoners=prisoners,
+            locations=locations,
             seed=seed,
             postgres=postgres,
             sqs=sqs,

@@ -112,6 +112,51 @@ class Emitter:
             return (*newest["nomisKey"], str(newest["prisoner"]))
         return booking_id, sequence, self._admin.booking(booking_id)
 
+    def location_created(self, like: int, code: str) -> Event:
+        """Make a location alike to another, with a code of its own."""
+        beside = self._admin.nomis_location(like)
+        key = "-".join([*str(beside["description"]).split("-")[:-1], code])
+        return self._location(self._admin.add_location(like, locationCode=code, description=key))
+
+    def location_updated(self, location_id: int, comment: str) -> Event:
+        """Change a location's comment."""
+        location = self._admin.change_location(location_id, comment=comment)
+        return self._location(location, oldDescription=location["description"])
+
+    def location_deleted(self, location_id: int) -> Event:
+        """Delete a location."""
+        location = self._admin.nomis_location(location_id)
+        self._admin.remove_location(location_id)
+        return self._location(location, oldDescription=location["description"], recordDeleted=True)
+
+    def location_profile(self, location_id: int, profile_type: str, code: str) -> Event:
+        """Add a profile to a location."""
+        profiles = [
+            *self._admin.nomis_location(location_id)["profiles"],
+            {"profileType": profile_type, "profileCode": code},
+        ]
+        location = self._admin.change_location(location_id, profiles=profiles)
+        return self._location(location, event_type="AGY_INT_LOC_PROFILES-UPDATED")
+
+    def location_usage(self, location_id: int, usage_type: str, capacity: int) -> Event:
+        """Add a usage to a location."""
+        usage = {"internalLocationUsageType": usage_type, "capacity": capacity}
+        usages = [*self._admin.nomis_location(location_id)["usages"], usage]
+        location = self._admin.change_location(location_id, usages=usages)
+        return self._location(location, event_type="INT_LOC_USAGE_LOCATIONS-UPDATED")
+
+    def _location(
+        self, location: Mapping[str, Any], event_type: str = "AGENCY_INTERNAL_LOCATIONS-UPDATED", **fields: object
+    ) -> Event:
+        return self._publish(
+            event_type,
+            internalLocationId=location["locationId"],
+            description=location["description"],
+            prisonId=location["prisonId"],
+            auditModuleName="OIMILOCA",
+            **({"recordDeleted": False} | fields),
+        )
+
     def _adjustment(self, what: str, category: str, adjustment: Mapping[str, Any]) -> Event:
         sentence = category == "SENTENCE"
         return self._publish(
@@ -126,7 +171,7 @@ class Emitter:
     def _publish(self, event_type: str, **fields: object) -> Event:
         now = datetime.now(ZoneInfo(LONDON)).replace(tzinfo=None)
         body = {"eventType": event_type, "eventDatetime": now.isoformat(timespec="seconds")}
-        body |= {name: str(value) for name, value in fields.items()}
+        body |= {name: json.dumps(value) if isinstance(value, bool) else str(value) for name, value in fields.items()}
         self._send(OFFENDER_EVENTS, event_type, body)
         return body
 

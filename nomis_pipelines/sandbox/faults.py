@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-ServiceName = Literal["auth", "nomis", "mapping", "visits", "sentencing", "alerts", "*"]
+from nomis_pipelines.sandbox.names import ServiceName
 
 
 class _Fault(BaseModel):

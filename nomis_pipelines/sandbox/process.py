@@ -31,6 +31,7 @@ SERVICE_CLIENTS = {
     "visits": "visits-api",
     "sentencing": "sentencing-api",
     "alerts": "alerts-api",
+    "locations": "locations-api",
 }
 
 OnReady = Callable[[dict[str, Any]], None]

@@ -13,6 +13,7 @@ from nomis_pipelines.sandbox.services import (
     admin,
     alerts,
     auth,
+    locations,
     mapping,
     mapping_alerts,
     nomis,
@@ -38,10 +39,13 @@ class SandboxServer:
         stores = self.stores
         routers = {
             "auth": auth.build(self.issuer),
-            "nomis": nomis.build(stores.nomis_visits, stores.nomis_adjustments),
-            "mapping": mapping.build(stores.visit_mappings, stores.adjustment_mappings, stores.rooms),
+            "nomis": nomis.build(stores.nomis_visits, stores.nomis_adjustments, stores.nomis_locations),
+            "mapping": mapping.build(
+                stores.visit_mappings, stores.adjustment_mappings, stores.location_mappings, stores.rooms
+            ),
             "sentencing": adjustments.build(stores.dps_adjustments),
             "alerts": alerts.build(stores.dps_alerts, stores.nomis_alerts, world),
+            "locations": locations.build(stores.dps_locations),
             "visits": visit_scheduler.build(stores.scheduled, self.rules),
         }
         nomis_alerts.add_alerts(routers["nomis"], stores.nomis_alerts)

@@ -66,6 +66,11 @@ QUEUES: tuple[QueueSpec, ...] = (
         "prison-offender-events.prisoner.merged",
         "prison-offender-events.prisoner.booking.moved",
         "prisoner-offender-search.prisoner.received",
+        "eventlocations",
+        "locations",
+        "AGENCY_INTERNAL_LOCATIONS-UPDATED",
+        "AGY_INT_LOC_PROFILES-UPDATED",
+        "INT_LOC_USAGE_LOCATIONS-UPDATED",
     ),
 )
 

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from nomis_pipelines.sandbox.data.world import World, london_now
 
 DEFAULT_STATE = Path(".sandbox")
+SHARES = {"adjustments": (1, 6), "prisoners": (2, 5), "locations": (1, 10)}
+"""How many there are of each kind to a visit, unless one is told."""
 
 
 class SandboxError(Exception):
@@ -28,6 +30,7 @@ class SandboxOptions(BaseModel):
     visits: int | None = None
     adjustments: int | None = None
     prisoners: int | None = None
+    locations: int | None = None
     seed: int | None = None
     since: date | None = None
     today: date | None = None
@@ -103,11 +106,12 @@ class StateDirectory:
             "visits": options.visits,
             "adjustments": options.adjustments,
             "prisoners": options.prisoners,
+            "locations": options.locations,
             "since": options.since.isoformat() if options.since else None,
         }
         asked = {name: value for name, value in asked.items() if value is not None}
         if file.exists():
-            kept: dict[str, Any] = _filled(json.loads(file.read_text()))
+            kept = _with_shares(json.loads(file.read_text()))
             for name, value in asked.items():
                 if kept[name] != value:
                     raise SandboxError(
@@ -116,8 +120,8 @@ class StateDirectory:
                     )
             return world_from_json(kept, options.today)
         until = options.today or london_now().date()
-        plain = World(until=until).as_json()
-        kept = _filled({name: value for name, value in plain.items() if name not in _BY_VISITS} | asked)
+        plain = {name: value for name, value in World(until=until).as_json().items() if name not in SHARES}
+        kept = _with_shares(plain | asked)
         try:
             world = world_from_json(kept, options.today)
         except ValueError as error:
@@ -141,6 +145,12 @@ class StateDirectory:
             os.close(probe)
 
 
+def _with_shares(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """With as many records of each other kind as befits the number of visits, where nothing else was said."""
+    shares = {name: max(1, int(kept["visits"]) * of // among) for name, (of, among) in SHARES.items()}
+    return shares | dict(kept)
+
+
 def world_from_json(kept: Mapping[str, Any], today: date | None) -> World:
     """The world written down as JSON."""
     return World(
@@ -148,19 +158,11 @@ def world_from_json(kept: Mapping[str, Any], today: date | None) -> World:
         visits=kept["visits"],
         adjustments=kept["adjustments"],
         prisoners=kept["prisoners"],
+        locations=kept["locations"],
         since=date.fromisoformat(kept["since"]),
         until=date.fromisoformat(kept["until"]),
         today=today,
     )
-
-
-_BY_VISITS = {"adjustments": (1, 6), "prisoners": (2, 5)}
-"""How many there are of each to a visit, unless one is told."""
-
-
-def _filled(world: Mapping[str, Any]) -> dict[str, Any]:
-    """A world with what was not asked for, or was not known yet when it was written down."""
-    return {name: max(1, world["visits"] * of // among) for name, (of, among) in _BY_VISITS.items()} | dict(world)
 
 
 def _write(file: Path, value: Mapping[str, Any]) -> None:

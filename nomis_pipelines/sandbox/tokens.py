@@ -23,11 +23,16 @@ SCHEDULER_ROLES = frozenset({"ROLE_VISIT_SCHEDULER"})
 ADJUSTMENTS_ROLES = frozenset({"ROLE_SENTENCE_ADJUSTMENTS_SYNCHRONISATION"})
 ALERTS_ROLES = frozenset({"ROLE_PRISONER_ALERTS__RW"})
 ALERTS_RESYNC_ROLES = frozenset({"ROLE_NOMIS_ALERTS"})
+LOCATIONS_2024_ROLES = frozenset({"ROLE_NOMIS_LOCATIONS"})
+MIGRATE_LOCATIONS_ROLES = frozenset({"ROLE_MIGRATE_LOCATIONS"})
+SYNC_LOCATIONS_ROLES = frozenset({"ROLE_SYNC_LOCATIONS"})
 CONTROL_2024_ROLES = frozenset(
     {
         "ROLE_MIGRATE_VISITS",
         "ROLE_MIGRATE_SENTENCING",
         "ROLE_MIGRATE_ALERTS",
+        "ROLE_MIGRATE_LOCATIONS",
+        "ROLE_NOMIS_LOCATIONS",
         "ROLE_MIGRATION_ADMIN",
         "ROLE_QUEUE_ADMIN",
     }
@@ -61,8 +66,9 @@ CLIENTS: dict[str, Client] = {
         _client("visits-api", SCHEDULER_ROLES),
         _client("sentencing-api", ADJUSTMENTS_ROLES),
         _client("alerts-api", ALERTS_ROLES | ALERTS_RESYNC_ROLES),
+        _client("locations-api", MIGRATE_LOCATIONS_ROLES | SYNC_LOCATIONS_ROLES),
         # the registrations of 2024, whose roles were one a domain
-        _client("nomis-2024", VISITS_2024_ROLES | SENTENCING_2024_ROLES | ALERTS_2024_ROLES),
+        _client("nomis-2024", VISITS_2024_ROLES | SENTENCING_2024_ROLES | ALERTS_2024_ROLES | LOCATIONS_2024_ROLES),
         # what an operator's session may do; also maintains the room mappings
         _client("operator", CONTROL_ROLES | ROOM_ROLES),
         _client("operator-2024", CONTROL_2024_ROLES),

@@ -44,6 +44,11 @@ def failure_of(error: Exception) -> Failure:
     return Failure(_reason(error), outcome=outcome, service=_service(error))
 
 
+def told(error: Exception) -> str:
+    """What telemetry may say about an exception: its message where that holds no personal data, else its class."""
+    return str(error) if isinstance(error, _SPEAKS_SAFELY) else type(error).__name__
+
+
 def _service(error: Exception) -> str:
     if isinstance(error, Unavailable | CircuitOpen | AuthError):
         return error.service

@@ -25,12 +25,21 @@ SYSCON = "ROLE_MIGRATE_NOMIS_SYSCON"
 VISITS_2024 = "ROLE_MIGRATE_VISITS"
 SENTENCING_2024 = "ROLE_MIGRATE_SENTENCING"
 ALERTS_2024 = "ROLE_MIGRATE_ALERTS"
+LOCATIONS_2024 = "ROLE_MIGRATE_LOCATIONS"
+LOCATION_REPAIRS_2024 = "ROLE_NOMIS_LOCATIONS"
 HISTORY_2024 = "ROLE_MIGRATION_ADMIN"
 QUEUES = "ROLE_SYSCON__QUEUE_ADMIN"
 QUEUES_2024 = "ROLE_QUEUE_ADMIN"
 ALL_ROLES = (
-    MIGRATION, UPDATE, SYSCON, VISITS_2024, SENTENCING_2024, ALERTS_2024, HISTORY_2024, QUEUES, QUEUES_2024,
+    MIGRATION, UPDATE, SYSCON, VISITS_2024, SENTENCING_2024, ALERTS_2024, LOCATIONS_2024, LOCATION_REPAIRS_2024,
+    HISTORY_2024, QUEUES, QUEUES_2024,
 )  # fmt: skip
+
+CELL_DPS_ID = "e0b8b0f4-6a37-4a0c-8a3d-3d1f6f1a7c55"
+CELL = {
+    "locationId": 70412, "locationType": "CELL", "prisonId": "LEI", "locationCode": "004", "description": "LEI-B-1-004",
+    "active": True, "createDatetime": "2019-05-20T14:00:05", "createUsername": "SYS_ADM",
+}  # fmt: skip
 
 
 def new_key() -> rsa.RSAPrivateKey:
@@ -123,12 +132,12 @@ class Services(FakeServices):
         self.asked: list[str] = []
 
     async def send(self, request: WireRequest) -> WireResponse:
-        """Answer one request; `answers` by the end of a path come first."""
+        """Answer one request; `answers` come first, by the end of a path, or by its beginning with a `*`."""
         path = urlsplit(request.url).path
         if not request.url.startswith(world.AUTH):
             self.asked.append(request.url)
-        for end, answer in self.answers.items():
-            if path.endswith(end):
+        for part, answer in self.answers.items():
+            if path.startswith(part[:-1]) if part.endswith("*") else path.endswith(part):
                 if isinstance(answer, Exception):
                     raise answer
                 return answer
@@ -139,6 +148,16 @@ class Services(FakeServices):
         if path in ("/adjustments/ids", "/prisoners/ids/all"):
             return json_answer(200, {"content": [], "totalElements": 0, "size": 1})
         return await super().send(request)
+
+    def answer_locations(self) -> None:
+        """Let every location be one cell at the top, which is mapped and can be updated."""
+        pair = {"dpsLocationId": CELL_DPS_ID, "nomisLocationId": 70412, "mappingType": "MIGRATED"}
+        self.answers["/mapping/locations/nomis/*"] = json_answer(200, pair)
+        self.answers["/locations/ids"] = json_answer(200, {"content": [], "totalElements": 0, "size": 1})
+        self.answers["/locations/*"] = json_answer(200, CELL)
+        self.answers["/sync/upsert"] = json_answer(200, {"id": CELL_DPS_ID})
+        self.answers["/sync/delete/*"] = json_answer(204, None)
+        self.answers["/mapping/locations/dps/*"] = json_answer(204, None)
 
 
 @dataclass

@@ -50,6 +50,7 @@ def served(postgres_server: Any, ledger_template: str) -> Iterator[tuple[str, di
     services.add(*range(1, 10))
     nothing = {"sentenceAdjustments": [], "keyDateAdjustments": []}
     services.answers["/sentencing-adjustments"] = json_answer(200, nothing)
+    services.answer_locations()
     services.answers["/visits/rooms/usage-count"] = json_answer(200, [])
 
     def open_platform(_settings: Settings) -> AbstractAsyncContextManager[Platform]:

@@ -14,6 +14,8 @@ from nomis_pipelines_tests.api.support import (
     ALERTS_2024,
     ALL_ROLES,
     HISTORY_2024,
+    LOCATION_REPAIRS_2024,
+    LOCATIONS_2024,
     MIGRATION,
     QUEUES,
     QUEUES_2024,
@@ -29,6 +31,8 @@ VISITS_ID, SENTENCING_ID, ALERTS_ID = "2026-03-01T10:00:00", "2026-03-01T11:00:0
 VISITS_ROLES = (MIGRATION, SYSCON, VISITS_2024)
 SENTENCING_ROLES = (MIGRATION, SYSCON, SENTENCING_2024)
 ALERTS_ROLES = (MIGRATION, SYSCON, ALERTS_2024)
+LOCATIONS_ID = "2026-03-01T12:00:00"
+LOCATIONS_ROLES = (MIGRATION, SYSCON, LOCATIONS_2024)
 BOOKING = "/prisoners/booking-id/{bookingId}"
 
 
@@ -57,6 +61,7 @@ def of_type(method: str, path: str, status: int = 200) -> list[Row]:
         Row(method, path, VISITS_ROLES, status, {"migrationType": "VISITS"}),
         Row(method, path, SENTENCING_ROLES, status, {"migrationType": "SENTENCING_ADJUSTMENTS"}),
         Row(method, path, ALERTS_ROLES, status, {"migrationType": "ALERTS"}),
+        Row(method, path, LOCATIONS_ROLES, status, {"migrationType": "LOCATIONS"}),
     ]
 
 
@@ -65,6 +70,7 @@ def of_id(method: str, path: str, status: int) -> list[Row]:
         Row(method, path, VISITS_ROLES, status, {"migrationId": VISITS_ID}),
         Row(method, path, SENTENCING_ROLES, status, {"migrationId": SENTENCING_ID}),
         Row(method, path, ALERTS_ROLES, status, {"migrationId": ALERTS_ID}),
+        Row(method, path, LOCATIONS_ROLES, status, {"migrationId": LOCATIONS_ID}),
     ]
 
 
@@ -82,6 +88,7 @@ ROWS = [
     Row("POST", "/migrate/visits", VISITS_ROLES, 202, json={"prisonIds": ["BXI"]}),
     Row("POST", "/migrate/sentencing", SENTENCING_ROLES, 202, json={"fromDate": "2024-01-01"}),
     Row("POST", "/migrate/alerts", ALERTS_ROLES, 202, json={"fromDate": "2024-01-01"}),
+    Row("POST", "/migrate/locations", LOCATIONS_ROLES, 202, json={"fromDate": "2024-01-01"}),
     *of_type("GET", "/migrate/history/all/{migrationType}"),
     *of_type("GET", "/migrate/history/active/{migrationType}"),
     *of_type("GET", "/migrate/dead-letter-queue/{migrationType}"),
@@ -93,6 +100,7 @@ ROWS = [
     *of_2024("visits", VISITS_ROLES, VISITS_ID),
     *of_2024("sentencing", SENTENCING_ROLES, SENTENCING_ID),
     *of_2024("alerts", ALERTS_ROLES, ALERTS_ID),
+    *of_2024("locations", LOCATIONS_ROLES, LOCATIONS_ID),
     Row("GET", "/migrate/visits/rooms/usage", VISITS_ROLES),
     Row("GET", "/history", (HISTORY_2024,)),
     Row("DELETE", "/history", (HISTORY_2024,), 204),
@@ -101,6 +109,8 @@ ROWS = [
     Row("POST", f"{BOOKING}/update/sentencing-adjustments/repair", (UPDATE,), values={"bookingId": "70010"}),
     Row("POST", "/prisoners/{offenderNo}/alerts/resynchronise", (UPDATE, SYSCON, ALERTS_2024),
         values={"offenderNo": "A7001BC"}),
+    Row("POST", "/locations/id/{internalLocationId}/repair", (UPDATE, LOCATION_REPAIRS_2024),
+        values={"internalLocationId": "70412"}),
     Row("PUT", "/queue-admin/retry-dlq/{dlqName}", (QUEUES, QUEUES_2024), values={"dlqName": "DLQ"}),
     Row("PUT", "/queue-admin/retry-all-dlqs", (QUEUES, QUEUES_2024)),
     Row("PUT", "/queue-admin/purge-queue/{queueName}", (QUEUES, QUEUES_2024), values={"queueName": "QUEUE"}),
@@ -122,8 +132,10 @@ async def api(api: Api) -> Api:
     await completed(ledger, "VISITS", "visits", hour=10)
     await completed(ledger, "SENTENCING_ADJUSTMENTS", "sentencing_adjustments", hour=11)
     await completed(ledger, "ALERTS", "alerts", hour=13)
+    await completed(ledger, "LOCATIONS", "locations", hour=12)
     nothing = {"sentenceAdjustments": [], "keyDateAdjustments": []}
     api.services.answers["/sentencing-adjustments"] = json_answer(200, nothing)
+    api.services.answer_locations()
     api.services.answers["/visits/rooms/usage-count"] = json_answer(200, [])
     api.services.answers["/alerts/to-migrate"] = error(404)
     api.services.answers["/resync/A7001BC/alerts"] = json_answer(201, [])

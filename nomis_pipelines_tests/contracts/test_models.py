@@ -9,11 +9,13 @@ from pydantic import BaseModel, ValidationError
 
 from nomis_pipelines.contract_tools import Document, generation, load_contracts
 from nomis_pipelines.contracts.adjustments import LegacyAdjustment, LegacyAdjustmentCreated
+from nomis_pipelines.contracts.locations import MigrateLocation, UpsertLocation
 from nomis_pipelines.contracts.nomis_mapping_service import (
     AdjustmentMapping,
     DuplicateMappingError,
     MappingPage,
     NewAdjustmentMapping,
+    NewLocationMapping,
     NewVisitMapping,
     VisitMapping,
     VisitRoomMapping,
@@ -21,6 +23,7 @@ from nomis_pipelines.contracts.nomis_mapping_service import (
 from nomis_pipelines.contracts.nomis_prisoner import (
     AdjustmentIdPage,
     BookingAdjustments,
+    Location,
     SentenceAdjustment,
     Visit,
     VisitIdPage,
@@ -39,6 +42,11 @@ SENTENCE_ADJUSTMENT: dict[str, Any] = {
     "id": 5551, "bookingId": 70010, "offenderNo": "A1234KX", "sentenceSequence": 2,
     "adjustmentType": {"code": "RX", "description": "Remand"}, "adjustmentDays": 30, "active": True,
     "hasBeenReleased": False, "prisonId": "LEI",
+}  # fmt: skip
+
+LOCATION: dict[str, Any] = {
+    "locationId": 70412, "locationType": "CELL", "prisonId": "LEI", "locationCode": "004", "description": "LEI-B-1-004",
+    "active": True, "createDatetime": "2019-05-20T14:00:05", "createUsername": "SYS_ADM",
 }  # fmt: skip
 
 SENT: list[tuple[type[BaseModel], str]] = [
@@ -85,6 +93,29 @@ SENT: list[tuple[type[BaseModel], str]] = [
         '{"nomisAdjustmentId":4412,"nomisAdjustmentCategory":"KEY-DATE",'
         '"adjustmentId":"0d6f3c1e-1111-4222-8333-944445555666","label":"2024-06-12T10:00:00","mappingType":"MIGRATED"}',
     ),
+    (
+        NewLocationMapping,
+        '{"dpsLocationId":"e0b8b0f4-6a37-4a0c-8a3d-3d1f6f1a7c55","nomisLocationId":70412,'
+        '"label":"2025-02-03T10:15:00","mappingType":"MIGRATED"}',
+    ),
+    (
+        MigrateLocation,
+        '{"prisonId":"LEI","code":"004","locationType":"CELL","localName":"Cell 4","orderWithinParentLocation":4,'
+        '"residentialHousingType":"NORMAL_ACCOMMODATION","parentId":"7a1c0a52-5d0e-4a35-9d7e-0c9f2b6f1a10",'
+        '"capacity":{"maxCapacity":2,"workingCapacity":0},'
+        '"certification":{"certified":true,"capacityOfCertifiedCell":1},'
+        '"attributes":["SINGLE_OCCUPANCY","VULNERABLE_PRISONER_UNIT"],"usage":[],"isDeactivated":true,'
+        '"deactivatedDate":"2024-01-15","deactivationReason":"DAMAGED","proposedReactivationDate":"2024-09-01",'
+        '"createDate":"2019-05-20T14:00:05","lastUpdatedBy":"XQK12A","history":[{"attribute":"CAPACITY",'
+        '"oldValue":"1","newValue":"2","amendedBy":"XQK12A","amendedDate":"2023-11-02T09:15:00"}]}',
+    ),
+    (
+        UpsertLocation,
+        '{"id":"2f9c5c1e-54b2-4c2e-9d7c-7b8f1e0a9d31","prisonId":"BXI","code":"VSIP_SOC","locationType":"VISITS",'
+        '"parentId":"7a1c0a52-5d0e-4a35-9d7e-0c9f2b6f1a10","certifiedCell":false,"attributes":[],'
+        '"usage":[{"usageType":"VISIT","capacity":10,"sequence":0}],"internalMovementAllowed":false,'
+        '"isDeactivated":false,"createDate":"2026-03-02T08:00:00.123456","lastUpdatedBy":"PRISONER_VISITS"}',
+    ),
 ]
 
 
@@ -121,6 +152,9 @@ def test_models_are_built_by_their_python_names():
         (MigrateVisitRequest, "outcomeStatus", "RAIN"),
         (LegacyAdjustment, "adjustmentType", "XYZ"),
         (NewVisitMapping, "mappingType", "ONLINE"),
+        (NewLocationMapping, "mappingType", "LOCATION_CREATED"),
+        (MigrateLocation, "locationType", "KIOSK"),
+        (UpsertLocation, "residentialHousingType", "NA"),
     ],
 )
 def test_a_value_that_the_far_side_does_not_know_cannot_be_sent(model: type[BaseModel], field: str, value: str):
@@ -146,6 +180,21 @@ def test_a_code_that_we_do_not_know_reaches_the_transform():
 
     assert visit.visit_status.code == "NEW"
     assert SentenceAdjustment.model_validate(adjustment).adjustment_type.code == "NEW"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"unitType": "CELL"},
+        {"reasonCode": "Z"},
+        {"profiles": [{"profileType": "HOU_NEW", "profileCode": "A"}]},
+        {"usages": [{"internalLocationUsageType": "GYM"}]},
+    ],
+)
+def test_the_four_enumerations_of_a_location_are_read_strictly(changes: dict[str, Any]):
+    assert Location.model_validate({**LOCATION, "locationType": "KIOSK"}).location_type == "KIOSK"
+    with pytest.raises(ValidationError):
+        Location.model_validate({**LOCATION, **changes})
 
 
 def test_date_times_are_local_and_one_with_a_zone_is_refused():

@@ -72,6 +72,21 @@ def test_a_conflict_without_a_readable_body_has_no_mappings(body: bytes):
     assert (error.duplicate, error.existing) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"status": 409, "errorCode": 107}', 107),
+        (b'{"errorCode": "120"}', 120),
+        (b'{"errorCode": null}', None),
+        (b'{"errorCode": "x1"}', None),
+        (b'{"status": 409}', None),
+        (b"", None),
+    ],
+)
+def test_a_conflict_tells_the_error_code_of_its_body(body: bytes, code: int | None):
+    assert Conflict("locations", "POST", "/sync/upsert", body=body).error_code == code
+
+
 def test_a_redacted_body_keeps_keys_status_and_error_code_only():
     body = {
         "status": 400,

@@ -13,13 +13,20 @@ from nomis_pipelines.sandbox.server import HOST, SandboxServer
 from nomis_pipelines.sandbox.tokens import CLIENTS, TokenIssuer
 
 WORLD = World(
-    seed=7, visits=3000, adjustments=600, since=date(2024, 1, 1), until=date(2026, 3, 10), today=date(2026, 3, 10)
+    seed=7,
+    visits=3000,
+    adjustments=600,
+    locations=600,
+    since=date(2024, 1, 1),
+    until=date(2026, 3, 10),
+    today=date(2026, 3, 10),
 )
 CLIENT_OF = {
     "nomis": "nomis-prisoner-api",
     "mapping": "nomis-mapping-api",
     "visits": "visits-api",
     "sentencing": "sentencing-api",
+    "locations": "locations-api",
 }
 
 

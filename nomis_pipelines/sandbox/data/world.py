@@ -29,15 +29,17 @@ class World:
     visits: int = 50_000
     adjustments: int = 8_000
     prisoners: int = 20_000
+    locations: int = 5_000
     since: date = date(2024, 1, 1)
     until: date = date(2026, 1, 1)
     today: date | None = None
 
     def __post_init__(self) -> None:
-        if min(self.visits, self.adjustments, self.prisoners) < 1 or self.since >= self.until:
-            raise ValueError("the sandbox needs at least one visit, one adjustment, one prisoner and one day")
+        sizes = (self.visits, self.adjustments, self.prisoners, self.locations)
+        if min(sizes) < 1 or self.since >= self.until:
+            raise ValueError("the sandbox needs at least one visit, adjustment, prisoner and location, and one day")
         most = self.span_us // MIN_SLOT_US
-        if max(self.visits, self.adjustments) > most:
+        if max(self.visits, self.adjustments, self.locations) > most:
             raise ValueError(
                 f"{most} records are the most from {self.since} to {self.until}: the sandbox knows a record by the "
                 "second of its creation; begin earlier (--since) for more"
@@ -69,6 +71,7 @@ class World:
             "visits": self.visits,
             "adjustments": self.adjustments,
             "prisoners": self.prisoners,
+            "locations": self.locations,
             "since": self.since.isoformat(),
             "until": self.until.isoformat(),
         }

@@ -21,6 +21,7 @@ from nomis_pipelines.sandbox.reading import Query, page_of, path_integer, read_b
 from nomis_pipelines.sandbox.routing import Request, Router
 from nomis_pipelines.sandbox.services.admin_adjustments import add_adjustments
 from nomis_pipelines.sandbox.services.admin_alerts import add_alerts
+from nomis_pipelines.sandbox.services.admin_locations import add_locations
 from nomis_pipelines.sandbox.services.visit_scheduler import SchedulerRules
 from nomis_pipelines.sandbox.stores import Stores
 from nomis_pipelines.sandbox.stores.mappings import MappingTable
@@ -111,6 +112,7 @@ def build(steering: Steering, stores: Stores, issuer: TokenIssuer, rules: Schedu
     _add_changes(router, stores)
     add_adjustments(router, stores)
     add_alerts(router, stores)
+    add_locations(router, stores)
     return router
 
 
@@ -169,6 +171,7 @@ def _add_dumps(router: Router, stores: Stores) -> None:
     router.add("GET", "/visits/{reference}", visit)
     router.add("GET", "/mappings/visits", pairs(stores.visit_mappings))
     router.add("GET", "/mappings/adjustments", pairs(stores.adjustment_mappings))
+    router.add("GET", "/mappings/locations", pairs(stores.location_mappings))
 
 
 def _add_changes(router: Router, stores: Stores) -> None:

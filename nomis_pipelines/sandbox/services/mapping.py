@@ -1,4 +1,4 @@
-"""The mapping service: visits and adjustments in pairs, and visit rooms (section 2 of both their cards)."""
+"""The mapping service: visits, adjustments and locations in pairs, and visit rooms (section 2 of their cards)."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -7,7 +7,11 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic.alias_generators import to_camel
 
-from nomis_pipelines.contracts.nomis_mapping_service import NewAdjustmentMapping, NewVisitMapping
+from nomis_pipelines.contracts.nomis_mapping_service import (
+    NewAdjustmentMapping,
+    NewLocationMapping,
+    NewVisitMapping,
+)
 from nomis_pipelines.sandbox.answers import (
     CREATED,
     NO_CONTENT,
@@ -22,13 +26,20 @@ from nomis_pipelines.sandbox.reading import Query, check_length, path_integer, r
 from nomis_pipelines.sandbox.routing import Request, Router
 from nomis_pipelines.sandbox.services import add_health
 from nomis_pipelines.sandbox.stores.mappings import MappingTable, Pair, RoomMappings
-from nomis_pipelines.sandbox.tokens import MAPPING_ROLES, ROOM_ROLES, SENTENCING_2024_ROLES, VISITS_2024_ROLES
+from nomis_pipelines.sandbox.tokens import (
+    LOCATIONS_2024_ROLES,
+    MAPPING_ROLES,
+    ROOM_ROLES,
+    SENTENCING_2024_ROLES,
+    VISITS_2024_ROLES,
+)
 
 Key = TypeVar("Key", bound=Hashable)
 AdjustmentKey = tuple[str, int]
 
 _VISIT = TypeAdapter(NewVisitMapping)
 _ADJUSTMENT = TypeAdapter(NewAdjustmentMapping)
+_LOCATION = TypeAdapter(NewLocationMapping)
 
 
 class NewRoomMapping(BaseModel):
@@ -58,12 +69,18 @@ class Kind(Generic[Key]):
     as_json: Callable[[Key, Pair], dict[str, Any]]
 
 
-def build(visits: MappingTable[int], adjustments: MappingTable[AdjustmentKey], rooms: RoomMappings) -> Router:
+def build(
+    visits: MappingTable[int],
+    adjustments: MappingTable[AdjustmentKey],
+    locations: MappingTable[int],
+    rooms: RoomMappings,
+) -> Router:
     """The routing table of the mapping service."""
     router = Router()
     add_health(router)
     _add_pairs(router, _visit_kind(visits))
     _add_pairs(router, _adjustment_kind(adjustments))
+    _add_pairs(router, _location_kind(locations))
     _add_rooms(router, rooms)
     return router
 
@@ -113,6 +130,27 @@ def _adjustment_kind(table: MappingTable[AdjustmentKey]) -> Kind[AdjustmentKey]:
         roles=MAPPING_ROLES | SENTENCING_2024_ROLES,
         read=read,
         key_of=lambda values: (values[0], path_integer("nomisAdjustmentId", values[1])),
+        as_json=as_json,
+    )
+
+
+def _location_kind(table: MappingTable[int]) -> Kind[int]:
+    def read(request: Request) -> tuple[int, str, str | None, str]:
+        body = read_body(_LOCATION, request)
+        check_length("label", body.label, 20)
+        return body.nomis_location_id, body.dps_location_id, body.label, body.mapping_type
+
+    def as_json(key: int, pair: Pair) -> dict[str, Any]:
+        return {"dpsLocationId": pair.dps_id, "nomisLocationId": key, **_common(pair)}
+
+    return Kind(
+        table=table,
+        path="/mapping/locations",
+        find_path="/nomis/{nomisLocationId}",
+        dps_path="/dps/{dpsLocationId}",
+        roles=MAPPING_ROLES | LOCATIONS_2024_ROLES,
+        read=read,
+        key_of=lambda values: path_integer("nomisLocationId", values[0]),
         as_json=as_json,
     )
 

@@ -1,4 +1,4 @@
-"""NOMIS: visits and adjustments (section 3 of their cards)."""
+"""NOMIS: visits, adjustments and locations (section 3 of their cards)."""
 
 from pydantic_core import to_json
 
@@ -9,19 +9,27 @@ from nomis_pipelines.sandbox.reading import Query, path_integer
 from nomis_pipelines.sandbox.routing import Handler, Request, Router
 from nomis_pipelines.sandbox.services import add_health
 from nomis_pipelines.sandbox.stores.nomis_adjustments import NomisAdjustments
+from nomis_pipelines.sandbox.stores.nomis_locations import NomisLocations
 from nomis_pipelines.sandbox.stores.nomis_visits import NomisVisits
-from nomis_pipelines.sandbox.tokens import NOMIS_ROLES, SENTENCING_2024_ROLES, VISITS_2024_ROLES
+from nomis_pipelines.sandbox.tokens import (
+    LOCATIONS_2024_ROLES,
+    NOMIS_ROLES,
+    SENTENCING_2024_ROLES,
+    VISITS_2024_ROLES,
+)
 
 VISIT_ROLES = NOMIS_ROLES | VISITS_2024_ROLES
 ADJUSTMENT_ROLES = NOMIS_ROLES | SENTENCING_2024_ROLES
+LOCATION_ROLES = NOMIS_ROLES | LOCATIONS_2024_ROLES
 
 
-def build(visits: NomisVisits, adjustments: NomisAdjustments) -> Router:
+def build(visits: NomisVisits, adjustments: NomisAdjustments, locations: NomisLocations) -> Router:
     """The routing table of NOMIS."""
     router = Router()
     add_health(router)
     _add_visits(router, visits)
     _add_adjustments(router, adjustments)
+    _add_locations(router, locations)
     return router
 
 
@@ -86,6 +94,21 @@ def _add_adjustments(router: Router, adjustments: NomisAdjustments) -> None:
     router.add("GET", "/key-date-adjustments/{adjustmentId}", one(KEY_DATE), roles=ADJUSTMENT_ROLES)
     path = "/prisoners/booking-id/{bookingId}/sentencing-adjustments"
     router.add("GET", path, of_booking, roles=ADJUSTMENT_ROLES)
+
+
+def _add_locations(router: Router, locations: NomisLocations) -> None:
+    def ids(request: Request) -> Answer:
+        number, size = Query(request).page(default_size=10)
+        found, total = locations.page(number * size, size)
+        return classic_page([b'{"locationId":%d}' % each for each in found], total=total, number=number, size=size)
+
+    def one(request: Request) -> Answer:
+        number = path_integer("locationId", request.parameters[0])
+        location = locations.get(number)
+        return not_found(f"Location with id={number} does not exist") if location is None else json_answer(location)
+
+    router.add("GET", "/locations/ids", ids, roles=LOCATION_ROLES)
+    router.add("GET", "/locations/{locationId}", one, roles=LOCATION_ROLES)
 
 
 def _filter(query: Query) -> VisitFilter:

@@ -1,18 +1,24 @@
 """What the sandbox's services store: small in memory, replayed from the journal at start."""
 
+from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nomis_pipelines.sandbox.data.world import World
 from nomis_pipelines.sandbox.journal import Journal
 from nomis_pipelines.sandbox.stores.alert_mappings import AlertMappingTable
 from nomis_pipelines.sandbox.stores.dps_adjustments import DpsAdjustments
 from nomis_pipelines.sandbox.stores.dps_alerts import DpsAlerts
+from nomis_pipelines.sandbox.stores.dps_locations import DpsLocations
+from nomis_pipelines.sandbox.stores.dps_records import DpsRecords
 from nomis_pipelines.sandbox.stores.mappings import MappingTable, RoomMappings
 from nomis_pipelines.sandbox.stores.nomis_adjustments import NomisAdjustments
 from nomis_pipelines.sandbox.stores.nomis_alerts import NomisAlerts
+from nomis_pipelines.sandbox.stores.nomis_locations import NomisLocations
 from nomis_pipelines.sandbox.stores.nomis_visits import NomisVisits
 from nomis_pipelines.sandbox.stores.scheduler import ScheduledVisits
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 class Stores:
@@ -30,6 +36,9 @@ class Stores:
         self.nomis_alerts = NomisAlerts(world, self.journal)
         self.dps_alerts = DpsAlerts(self.journal, world.key)
         self.alert_mappings = AlertMappingTable(self.journal)
+        self.location_mappings: MappingTable[int] = MappingTable("Location", b"O", self.journal)
+        self.nomis_locations = NomisLocations(world, self.journal)
+        self.dps_locations = DpsLocations(self.nomis_locations, self.journal, world.key)
         self.rooms = RoomMappings(self.journal)
         self.replayed = self.journal.replay(
             {
@@ -39,13 +48,14 @@ class Stores:
                 self.visit_mappings.kind: self.visit_mappings.replay,
                 self.adjustment_mappings.kind: self.adjustment_mappings.replay,
                 NomisAdjustments.KIND: self.nomis_adjustments.replay,
-                DpsAdjustments.KIND: self.dps_adjustments.replay,
-                DpsAdjustments.UPDATE_KIND: self.dps_adjustments.replay_update,
-                DpsAdjustments.DELETE_KIND: self.dps_adjustments.replay_delete,
                 NomisAlerts.KIND: self.nomis_alerts.replay,
                 DpsAlerts.KIND: self.dps_alerts.replay,
                 DpsAlerts.DELETE_KIND: self.dps_alerts.replay_delete,
                 AlertMappingTable.KIND: self.alert_mappings.replay,
+                self.location_mappings.kind: self.location_mappings.replay,
+                NomisLocations.KIND: self.nomis_locations.replay,
+                **self.dps_adjustments.replays,
+                **self.dps_locations.replays,
                 RoomMappings.KIND: self.rooms.replay,
             }
         )
@@ -62,14 +72,18 @@ class Stores:
         self.nomis_alerts.clear()
         self.dps_alerts.clear()
         self.alert_mappings.clear()
+        self.location_mappings.clear()
+        self.nomis_locations.clear()
+        self.dps_locations.clear()
         self.rooms.clear()
 
     def agreement(self) -> dict[str, Any]:
         """How what DPS holds, what is mapped and what NOMIS has agree."""
         return {
             "visits": self._visits_agreement(),
-            "adjustments": self._adjustments_agreement(),
             "alerts": self._alerts_agreement(),
+            "adjustments": _agreement(self.adjustment_mappings, self.dps_adjustments),
+            "locations": _agreement(self.location_mappings, self.dps_locations),
         }
 
     def _visits_agreement(self) -> dict[str, int]:
@@ -94,22 +108,6 @@ class Stores:
             "mappings_to_another": contradicting,
         }
 
-    def _adjustments_agreement(self) -> dict[str, int]:
-        unknown = contradicting = 0
-        unmapped = set(self.dps_adjustments.ids())
-        for key, pair in self.adjustment_mappings.items():
-            if not self.dps_adjustments.exists(pair.dps_id):
-                unknown += 1
-                continue
-            unmapped.discard(pair.dps_id)
-            contradicting += self.dps_adjustments.origin(pair.dps_id) != key
-        return self.dps_adjustments.numbers() | {
-            "mappings": len(self.adjustment_mappings),
-            "dps_without_mapping": len(unmapped),
-            "mappings_without_dps": unknown,
-            "mappings_to_another": contradicting,
-        }
-
     def _alerts_agreement(self) -> dict[str, int]:
         unknown = contradicting = 0
         unmapped = set(self.dps_alerts.ids())
@@ -126,3 +124,20 @@ class Stores:
             "mappings_without_dps": unknown,
             "mappings_to_another": contradicting,
         }
+
+
+def _agreement(mappings: MappingTable[Key], records: DpsRecords[Key]) -> dict[str, int]:
+    unknown = contradicting = 0
+    unmapped = set(records.ids())
+    for key, pair in mappings.items():
+        if not records.exists(pair.dps_id):
+            unknown += 1
+            continue
+        unmapped.discard(pair.dps_id)
+        contradicting += records.origin(pair.dps_id) != key
+    return records.numbers() | {
+        "mappings": len(mappings),
+        "dps_without_mapping": len(unmapped),
+        "mappings_without_dps": unknown,
+        "mappings_to_another": contradicting,
+    }

@@ -1,9 +1,6 @@
 """The adjustments of NOMIS as they are now: the generated ones, with what has been changed, added or deleted since."""
 
 from datetime import date, datetime
-from typing import Any
-
-from pydantic_core import from_json, to_json
 
 from nomis_pipelines.sandbox.data.adjustments import (
     KEY_DATE,
@@ -18,6 +15,7 @@ from nomis_pipelines.sandbox.data.adjustments import (
 )
 from nomis_pipelines.sandbox.data.world import World, london_now
 from nomis_pipelines.sandbox.journal import Journal
+from nomis_pipelines.sandbox.stores.overlay import Overlay
 
 
 class NomisAdjustments:
@@ -27,32 +25,21 @@ class NomisAdjustments:
 
     def __init__(self, world: World, journal: Journal) -> None:
         self.data = AdjustmentData(world)
-        self._journal = journal
-        self._changes: dict[Key, Adjustment] = {}
-        self._added: dict[Key, Adjustment] = {}
-        self._gone: set[Key] = set()
-
-    def replay(self, payload: bytes, _place: int) -> None:
-        """Read one journal entry: `[what, category, id, fields]`."""
-        what, category, number, fields = from_json(payload)
-        self._apply(what, (category, number), fields)
+        self._overlay: Overlay[Key] = Overlay(self.KIND, journal, lambda parts: (str(parts[0]), int(parts[1])))
+        self.replay = self._overlay.replay
 
     def get(self, key: Key) -> Adjustment | None:
         """An adjustment as it is now."""
-        if key in self._gone:
-            return None
-        adjustment = self._added.get(key) or self.data.adjustment(key)
-        if adjustment is None:
-            return None
-        adjustment = adjustment | self._changes.get(key, {})
-        adjustment.pop("whenCreated", None)
+        adjustment = self._overlay.current(key, self.data.adjustment)
+        if adjustment is not None:
+            adjustment.pop("whenCreated", None)
         return adjustment
 
     def page(self, first: date | None, last: date | None, start: int, size: int) -> tuple[list[Key], int]:
         """Up to `size` keys from the `start`-th on, in the order of creation, and how many there are in all."""
         begin, end = self.data.range(start_of(first), end_of(last))
         keys = [self.data.key_at(place) for place in range(begin + start, min(begin + start + size, end))]
-        added = [key for key, adjustment in self._added.items() if _created_within(adjustment, first, last)]
+        added = [key for key, adjustment in self._overlay.added.items() if _created_within(adjustment, first, last)]
         beyond = max(0, start - (end - begin))
         return keys + added[beyond : beyond + size - len(keys)], end - begin + len(added)
 
@@ -72,8 +59,9 @@ class NomisAdjustments:
         """The adjustment that a copy in DPS was made of."""
         key = self.data.find(booking_id, days, offender)
         if key is None:
-            index = days % MOST_A_BOOKING
-            return next((k for k in self._added_to(booking_id) if self._added[k]["adjustmentDays"] % 8 == index), None)
+            index, added = days % MOST_A_BOOKING, self._overlay.added
+            same = (k for k in self._added_to(booking_id) if added[k]["adjustmentDays"] % MOST_A_BOOKING == index)
+            return next(same, None)
         return key
 
     def add(self, category: str, booking_id: int, fields: Adjustment) -> Key | None:
@@ -83,7 +71,7 @@ class NomisAdjustments:
         index = len(self.data.of_booking(booking_id)) + len(self._added_to(booking_id))
         if index >= MOST_A_BOOKING:
             return None
-        key = (category, self.data.highest(category) + sum(known == category for known, _ in self._added) + 1)
+        key = (category, self.data.highest(category) + sum(known == category for known, _ in self._overlay.added) + 1)
         code = "RX" if category == SENTENCE else "ADA"
         adjustment = self.data.booking(booking_id) | {
             "id": key[1],
@@ -94,41 +82,26 @@ class NomisAdjustments:
         }
         if category == SENTENCE:
             adjustment |= {"sentenceSequence": 1, "hiddenFromUsers": False}
-        self._record("add", key, adjustment | fields)
+        self._overlay.add(key, adjustment | fields)
         return key
 
     def change(self, key: Key, fields: Adjustment) -> Adjustment | None:
         """Change an adjustment; returns it as it is then, None when there is none."""
         if self.get(key) is None:
             return None
-        self._record("change", key, fields)
+        self._overlay.change(key, fields)
         return self.get(key)
 
     def remove(self, key: Key) -> None:
         """Delete an adjustment."""
-        self._record("remove", key, {})
+        self._overlay.remove(key)
 
     def clear(self) -> None:
         """Back to the generated world."""
-        self._changes.clear()
-        self._added.clear()
-        self._gone.clear()
+        self._overlay.clear()
 
     def _added_to(self, booking_id: int) -> list[Key]:
-        return [key for key, adjustment in self._added.items() if adjustment["bookingId"] == booking_id]
-
-    def _record(self, what: str, key: Key, fields: dict[str, Any]) -> None:
-        self._journal.append(self.KIND, to_json([what, *key, fields]))
-        self._apply(what, key, fields)
-
-    def _apply(self, what: str, key: Key, fields: dict[str, Any]) -> None:
-        match what:
-            case "change":
-                self._changes[key] = self._changes.get(key, {}) | fields
-            case "add":
-                self._added[key] = fields
-            case _:
-                self._gone.add(key)
+        return [key for key, adjustment in self._overlay.added.items() if adjustment["bookingId"] == booking_id]
 
 
 def _created_within(adjustment: Adjustment, first: date | None, last: date | None) -> bool:
