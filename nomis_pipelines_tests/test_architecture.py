@@ -21,7 +21,7 @@ MODULES = {
     "__init__.py", "__main__.py", "alerting.py", "definitions.py", "failed_runs.py", "maintenance.py", "markdown.py",
     "platform.py", "resources.py", "settings.py", "signals.py",
 }  # fmt: skip
-WITHOUT_A_PACKAGE = {"e2e"}
+WITHOUT_A_PACKAGE = {"chaos", "e2e"}
 
 
 def folders_of(parent: Path) -> set[str]:

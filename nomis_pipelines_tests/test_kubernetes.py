@@ -323,6 +323,10 @@ def test_the_code_location_is_found_under_its_name_and_keeps_its_own_resources()
     assert CODE["envSecrets"] == LAUNCHER["envSecrets"]
 
 
+def test_the_image_can_launch_runs_and_has_no_sandbox_unless_it_is_asked_for() -> None:
+    assert "ARG EXTRAS=azure,k8s\n" in (ROOT / "Dockerfile").read_text()
+
+
 def test_the_sensors_of_alerts_are_handed_enough_runs_a_tick() -> None:
     name = "DAGSTER_RUN_STATUS_SENSOR_PROCESS_LIMIT"
     assert {each["name"]: each["value"] for each in CODE["env"]}[name] == "50"
