@@ -1,8 +1,8 @@
-"""How fast visits migrate, against a bare loop that makes the same calls and does nothing else, and in how much memory.
+"""How fast a domain migrates, against a bare loop that makes the same calls and nothing else, and in how much memory.
 
-    python -m benchmarks.migration [--visits 50000] [--memory 10000 200000]
+    python -m benchmarks.migration [--domain visits] [--records 50000] [--memory 10000 200000]
 
-Each run is a process of its own (`nomis-pipelines migrate visits`) on a fresh sandbox without latency. The bare loop
+Each run is a process of its own (`nomis-pipelines migrate DOMAIN`) on a fresh sandbox without latency. The bare loop
 uses the same client and the domain's own calls in the same order, without ledger, telemetry, history and Dagster.
 """
 
@@ -14,14 +14,37 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from nomis_pipelines.sandbox import Sandbox
 
-EVERYTHING = json.dumps({"visitTypes": []})
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A domain as it is measured: what its records are, the filter that takes all, sizes, and the sandbox of a size."""
+
+    records: str
+    filter: Mapping[str, Any]
+    size: int
+    memory: tuple[int, ...]
+    sandbox: Callable[[int], dict[str, Any]]
+
+
+SUBJECTS = {
+    "visits": Subject(
+        records="visits", filter={"visitTypes": []}, size=50_000, memory=(10_000, 200_000),
+        sandbox=lambda size: {"visits": size},
+    ),
+    # some six alerts each, which are one record
+    "alerts": Subject(
+        records="prisoners", filter={}, size=20_000, memory=(5_000,),
+        sandbox=lambda size: {"visits": 10, "prisoners": size},
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,55 +93,55 @@ def _processed(result: Mapping[str, Any]) -> int:
     return sum(int(result[name]) for name in names)
 
 
-def migrate(visits: int, state: Path, *, with_floor: bool) -> tuple[Measured, Measured | None]:
-    """Bare loop if wanted, then migration, of the same visits: the sandbox forgets in between."""
-    with Sandbox(state=state, visits=visits, sqs=False) as sandbox:
+def migrate(domain: str, size: int, state: Path, *, with_floor: bool) -> tuple[Measured, Measured | None]:
+    """Bare loop if wanted, then migration, of the same records: the sandbox forgets in between."""
+    subject = SUBJECTS[domain]
+    with Sandbox(state=state, sqs=False, **subject.sandbox(size)) as sandbox:
         environment = {**os.environ, **sandbox.environment}
         environment.pop("DAGSTER_HOME", None)
         environment.pop("HMPPS_SQS_QUEUES_AUDIT_QUEUE_NAME", None)
-        bare = [sys.executable, "-m", "benchmarks.migration", "--bare"]
+        bare = [sys.executable, "-m", "benchmarks.migration", "--domain", domain, "--bare"]
         floor = run("bare loop", bare, environment) if with_floor else None
         sandbox.admin.reset("data")
-        command = [sys.executable, "-m", "nomis_pipelines", "migrate", "visits", "--filter", EVERYTHING, "--json"]
-        return run(f"migration of {visits:,}", command, environment), floor
+        filter = json.dumps(subject.filter)
+        command = [sys.executable, "-m", "nomis_pipelines", "migrate", domain, "--filter", filter, "--json"]
+        return run(f"migration of {size:,}", command, environment), floor
 
 
-async def bare_loop(concurrency: int = 128) -> None:
+async def bare_loop(domain_name: str, concurrency: int = 128) -> None:
     """The calls of the migration and nothing else."""
-    from nomis_pipelines.domains.visits.migration import VisitsFilter, VisitsMigration, visit_ids
+    from nomis_pipelines.domains import domain
     from nomis_pipelines.http import HttpClients
-    from nomis_pipelines.migration.declaration import MigrationContext, Rejected
+    from nomis_pipelines.migration.declaration import MigrationContext, Rejected, Written
     from nomis_pipelines.migration.filters import filter_query
     from nomis_pipelines.observability import Telemetry
     from nomis_pipelines.settings import load_settings
 
-    today = time.strftime("%Y-%m-%d")
+    day = date.fromisoformat(time.strftime("%Y-%m-%d"))
+    declared = domain(domain_name).migration
     async with HttpClients(load_settings()) as clients:
-        from datetime import date
-
-        day = date.fromisoformat(today)
         context = MigrationContext(clients=clients, telemetry=Telemetry(), migration_id="bare", today=day)
-        migration = VisitsMigration(context)
-        query = filter_query(VisitsFilter.model_validate({"visitTypes": []}))
+        migration = declared(context)
+        query = filter_query(declared.filter.model_validate(SUBJECTS[domain_name].filter))
 
-        async def one(visit_id: int) -> None:
-            if await migration.find_mapping(visit_id) is not None:
+        async def one(id: Any) -> None:
+            if await migration.find_mapping(id) is not None:
                 return
-            record = await migration.read(visit_id)
+            record = await migration.read(id)
             try:
-                reference = await migration.write(migration.transform(record, day))
+                made = await migration.write(migration.transform(record, day))
             except Rejected:
                 return
-            await migration.post_mapping(migration.mapping(visit_id, reference))
+            await migration.post_mapping(made.mapping if isinstance(made, Written) else migration.mapping(id, made))
 
         started, done, number = time.perf_counter(), 0, 0
         while True:
-            page = await visit_ids(migration.nomis, query, number, 2000)
+            page = await declared.ids.fetch(migration.nomis, query, number, 2000)
             ids = iter(page.ids)
 
             async def worker(source: Any) -> None:
-                for visit_id in source:
-                    await one(visit_id)
+                for id in source:
+                    await one(id)
 
             await asyncio.gather(*(worker(ids) for _ in range(concurrency)))
             done, number = done + len(page.ids), number + 1
@@ -130,23 +153,29 @@ async def bare_loop(concurrency: int = 128) -> None:
 def main() -> None:
     """Run and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--visits", type=int, default=50_000)
-    parser.add_argument("--memory", type=int, nargs="*", default=[10_000, 200_000])
+    parser.add_argument("--domain", choices=SUBJECTS, default="visits")
+    parser.add_argument("--records", type=int)
+    parser.add_argument("--memory", type=int, nargs="*")
     parser.add_argument("--bare", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.bare:
-        asyncio.run(bare_loop())
+        asyncio.run(bare_loop(options.domain))
         return
-    head = "| run | visits | a second | CPU µs a visit | peak MiB | of the bare loop |\n|---|---:|---:|---:|---:|---:|"
-    print(head, flush=True)
+    subject = SUBJECTS[options.domain]
+    what = subject.records
+    print(
+        f"| run | {what} | a second | CPU µs each | peak MiB | of the bare loop |\n|---|---:|---:|---:|---:|---:|",
+        flush=True,
+    )
     with tempfile.TemporaryDirectory() as state:
         Path(state).chmod(0o755)
-        measured, floor = migrate(options.visits, Path(state) / "main", with_floor=True)
+        size = options.records or subject.size
+        measured, floor = migrate(options.domain, size, Path(state) / "main", with_floor=True)
         if floor is not None:
             print(floor.row(None))
         print(measured.row(floor), flush=True)
-        for size in options.memory:
-            measured, floor = migrate(size, Path(state) / f"memory-{size}", with_floor=False)
+        for size in subject.memory if options.memory is None else options.memory:
+            measured, floor = migrate(options.domain, size, Path(state) / f"memory-{size}", with_floor=False)
             print(measured.row(floor), flush=True)
 
 

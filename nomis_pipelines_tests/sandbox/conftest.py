@@ -17,6 +17,7 @@ WORLD = World(
     visits=3000,
     adjustments=600,
     locations=600,
+    prisoners=1200,
     since=date(2024, 1, 1),
     until=date(2026, 3, 10),
     today=date(2026, 3, 10),
@@ -27,6 +28,7 @@ CLIENT_OF = {
     "visits": "visits-api",
     "sentencing": "sentencing-api",
     "locations": "locations-api",
+    "alerts": "alerts-api",
 }
 
 

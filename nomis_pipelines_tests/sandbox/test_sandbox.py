@@ -75,7 +75,7 @@ def children(pid: int) -> list[int]:
 
 def test_our_settings_find_everything_in_its_environment(whole: Sandbox) -> None:
     settings = Settings.load(whole.environment)
-    for name in ("nomis", "mapping", "visits", "sentencing"):
+    for name in ("nomis", "mapping", "visits", "sentencing", "alerts"):
         service = settings.service(name)
         assert httpx.get(f"{service.base_url}/health/ping", trust_env=False).json() == {"status": "UP"}
         answer = httpx.post(

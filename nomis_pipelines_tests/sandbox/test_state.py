@@ -42,6 +42,16 @@ def test_a_world_is_made_once_and_another_is_refused(tmp_path: Path) -> None:
         directory.world(SandboxOptions(state=tmp_path, visits=1300))
 
 
+def test_a_world_that_was_made_before_there_were_prisoners_gets_some(tmp_path: Path) -> None:
+    directory = StateDirectory(tmp_path)
+    made = directory.world(SandboxOptions(state=tmp_path, visits=1200, seed=9, today=date(2026, 3, 10))).as_json()
+    assert made.pop("prisoners") == 480
+    (tmp_path / "world.json").write_text(json.dumps(made))
+    assert directory.world(SandboxOptions(state=tmp_path)).prisoners == 480
+    with pytest.raises(SandboxError, match="prisoners 480, not 500"):
+        directory.world(SandboxOptions(state=tmp_path, prisoners=500))
+
+
 def test_an_impossible_world_is_refused_and_not_kept(tmp_path: Path) -> None:
     directory = StateDirectory(tmp_path)
     with pytest.raises(SandboxError, match="begin earlier"):

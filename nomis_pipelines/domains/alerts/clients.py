@@ -90,7 +90,8 @@ class AlertCalls:
     async def mappings_of(self, offender_no: str) -> list[AlertMapping]:
         """Every mapping of a prisoner, however it came about."""
         path = {"offenderNo": offender_no}
-        return (await self.mappings.get(f"{MAPPINGS}/{{offenderNo}}/all", PrisonerAlertMappings, path=path)).mappings
+        found = await self.mappings.find(f"{MAPPINGS}/{{offenderNo}}/all", PrisonerAlertMappings, path=path)
+        return found.mappings if found is not None else []
 
     async def post_mapping(self, mapping: Mapping[str, Any]) -> None:
         """Record one pair. Raises `Conflict`."""

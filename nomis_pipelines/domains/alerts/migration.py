@@ -176,7 +176,7 @@ class AlertsMigration(Migration[AlertsId, PrisonerSet, PrisonerRequest]):
 
     def existing_dps_id(self, mapping: Mapping[str, Any], existing: Mapping[str, Any]) -> str:
         """Of a set it is the prisoner's number on both sides: no single alert of it could be deleted as surplus."""
-        return str(existing.get(self.dps_id_field if "mappings" in mapping else DPS_ID_FIELD))
+        return str(mapping[self.dps_id_field] if "mappings" in mapping else existing.get(DPS_ID_FIELD))
 
     def on_migrated(self, item: AlertsItem) -> None:
         assert item.mapping is not None  # noqa: S101  # told of what was written, and so has one

@@ -11,7 +11,10 @@ from nomis_pipelines.domains.alerts import ALERTS
 from nomis_pipelines.domains.alerts.synchronisation import AlertsSynchronisation
 from nomis_pipelines.http import Conflict, NotFound, Rejected, ServiceError, Unavailable
 from nomis_pipelines.ledger import State
-from nomis_pipelines.synchronisation import HandlerError, MalformedMessage
+from nomis_pipelines.synchronisation import HandlerError, MalformedMessage, Outcome
+from nomis_pipelines.synchronisation.classify import Classifier
+from nomis_pipelines.synchronisation.declaration import HandlerSet
+from nomis_pipelines.synchronisation.sqs import SqsMessage
 from nomis_pipelines_tests import world
 from nomis_pipelines_tests.domains.alerts.examples import (
     BASE,
@@ -33,7 +36,7 @@ from nomis_pipelines_tests.domains.alerts.examples import (
     not_mapped,
     sent,
 )
-from nomis_pipelines_tests.domains.events import Consumer
+from nomis_pipelines_tests.domains.events import Consumer, notification
 
 pytestmark = pytest.mark.server
 
@@ -317,6 +320,29 @@ def test_queue_switches_and_redelivery_are_those_of_the_card() -> None:
     assert AlertsSynchronisation.switch_domain == "alerts"
     assert AlertsSynchronisation.redelivery_seconds == (1, 10, 60, 600)
     assert AlertsSynchronisation.unknown_internal == "drop"
+
+
+@pytest.mark.parametrize(
+    ("event", "variable"),
+    [
+        ("ALERT-INSERTED", "FEATURE_EVENT_ALERT-INSERTED"),
+        ("ALERT-DELETED", "FEATURE_EVENT_ALERTS_ALERT-DELETED"),
+        ("prison-offender-events.prisoner.merged", "FEATURE_EVENT_PRISON-OFFENDER-EVENTS_PRISONER_MERGED"),
+        ("prison-offender-events.prisoner.merged", "FEATURE_EVENT_ALERTS_PRISON-OFFENDER-EVENTS_PRISONER_MERGED"),
+        ("prisoner-offender-search.prisoner.received", "FEATURE_EVENT_PRISONER-OFFENDER-SEARCH_PRISONER_RECEIVED"),
+    ],
+)
+def test_either_switch_turns_an_event_off_and_no_other(alerts: Consumer, event: str, variable: str) -> None:
+    handlers = HandlerSet.of([AlertsSynchronisation], alerts.context)
+    classifier = Classifier(handlers, world.settings(**{variable: "false"}))
+    others = {kind for kind in handlers.events if kind != event}
+    outcomes = {
+        kind: classifier.classify(
+            SqsMessage(message_id="m", receipt="r", body=notification(kind, {}), receive_count=1, sent_milliseconds=1)
+        ).outcome
+        for kind in handlers.events
+    }
+    assert outcomes == {event: Outcome.SKIPPED_SWITCH, **dict.fromkeys(others, Outcome.MALFORMED)}
 
 
 def test_whatever_changes_one_prisoner_has_one_key() -> None:
