@@ -66,6 +66,8 @@ QUEUES: tuple[QueueSpec, ...] = (
         "prison-offender-events.prisoner.merged",
         "prison-offender-events.prisoner.booking.moved",
         "prisoner-offender-search.prisoner.received",
+    ),
+    _event_queue(
         "eventlocations",
         "locations",
         "AGENCY_INTERNAL_LOCATIONS-UPDATED",
