@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+from nomis_pipelines.domains.activities import ACTIVITIES
+from nomis_pipelines.domains.allocations import ALLOCATIONS
 from nomis_pipelines.domains.declaration import Domain
 from nomis_pipelines.domains.sentencing_adjustments import SENTENCING_ADJUSTMENTS
 from nomis_pipelines.domains.visits import VISITS
 from nomis_pipelines.synchronisation import Synchronisation
 
-DOMAINS: tuple[Domain, ...] = (VISITS, SENTENCING_ADJUSTMENTS)
+DOMAINS: tuple[Domain, ...] = (VISITS, SENTENCING_ADJUSTMENTS, ACTIVITIES, ALLOCATIONS)
 
 
 class UnknownDomain(LookupError):

@@ -73,7 +73,17 @@ class Conflict(ServiceError):
 
 
 class Rejected(ServiceError):
-    """The service answered another 4xx (but 429): asking again would not help."""
+    """The service answered another 4xx (but 429): asking again would not help.
+
+    `user_message` is what the body says to people, None without one. It may hold personal data: it is for whoever
+    asked, and never logged.
+    """
+
+    def __init__(
+        self, service: str, method: str, template: str, status: int | None = None, *, body: bytes = b""
+    ) -> None:
+        super().__init__(service, method, template, status, body=body)
+        self.user_message = _user_message_of(body)
 
 
 class Unavailable(ServiceError):
@@ -152,6 +162,14 @@ def _mappings_of(body: bytes) -> tuple[dict[str, Any] | None, dict[str, Any] | N
         return None, None
     details = _mapping(answer.get("moreInfo"))
     return _mapping(details.get("duplicate")) or None, _mapping(details.get("existing")) or None
+
+
+def _user_message_of(body: bytes) -> str | None:
+    try:
+        text = _mapping(from_json(body)).get("userMessage")
+    except ValueError:
+        return None
+    return text if isinstance(text, str) and text else None
 
 
 def _mapping(value: object) -> dict[str, Any]:

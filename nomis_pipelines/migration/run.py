@@ -164,7 +164,9 @@ class MigrationRun:
                 if record is not None and record.state not in (State.MAPPED, State.DUPLICATE):
                     await self.ledger.settle(item.key, dps_id)
                 self._fates.count(page.tally, Outcome.SKIPPED)
+                self.migration.on_skipped(item)
                 return
+            item.looked_up = True
             try:
                 item.record = await self.migration.read(item.id)
             except AwaitsParent as awaits:
@@ -311,6 +313,7 @@ class MigrationRun:
                 raise  # DPS answered that it did not write
             await self.ledger.in_doubt(item.key, details=describe(error))
             self._fates.count(page.tally, Outcome.IN_DOUBT, reason_of(error))
+            self.migration.on_failed(item, error)
             return False
         if isinstance(written, Written):
             item.dps_id, item.mapping = written.dps_id, written.mapping
@@ -360,10 +363,10 @@ class MigrationRun:
         except Conflict as conflict:
             if conflict.existing is None:
                 return False
-            existing = str(conflict.existing.get(self.migration.dps_id_field))
+            existing = self.migration.mapped_dps_id(conflict.existing)
             if self.migration.is_own_pair(item.mapping, conflict.existing):
                 # Our own pair under another label: called a duplicate, DPS's only record would be deleted as surplus.
-                return await self._mapped(page, item)
+                return await self._mapped(page, item, item.mapping)
             await self.ledger.duplicate(
                 item.key,
                 dps_id=str(item.dps_id),
@@ -378,11 +381,12 @@ class MigrationRun:
         except ServiceError as error:
             log.warning("mapping of %s %s: %s", item.key.entity, item.key.nomis_key, error)
             return False
-        return await self._mapped(page, item)
+        return await self._mapped(page, item, item.mapping)
 
-    async def _mapped(self, page: Page, item: AnyItem) -> bool:
+    async def _mapped(self, page: Page, item: AnyItem, mapping: Mapping[str, Any]) -> bool:
         await self.ledger.mapped(item.key)
-        self._fates.count(page.tally, Outcome.MIGRATED)
+        migrated = self.migration.is_migrated(mapping)
+        self._fates.count(page.tally, Outcome.MIGRATED if migrated else Outcome.SKIPPED)
         return True
 
     async def _each(self, page: Page, items: list[AnyItem], work: Callable[[AnyItem], Awaitable[None]]) -> None:
