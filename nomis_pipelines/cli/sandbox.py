@@ -147,7 +147,7 @@ def faults() -> None:
 @faults.command("set")
 @STATE
 @click.argument("kind")
-@click.argument("service", type=click.Choice(["auth", "nomis", "mapping", "visits", "sentencing", "*"]))
+@click.argument("service", type=click.Choice(["auth", "nomis", "mapping", "visits", "sentencing", "activities", "*"]))
 @click.argument("options", nargs=-1, metavar="[NAME=VALUE]...")
 @_plain_errors
 def set_fault(state: Path, kind: str, service: str, options: tuple[str, ...]) -> None:

@@ -251,9 +251,9 @@ class Migration(ABC, Generic[Id, Record, Request]):
         names = (mapping.keys() & existing.keys()) - _ORIGIN
         return self.dps_id_field in names and all(str(existing[name]) == str(mapping[name]) for name in names)
 
-    def mapped_dps_id(self, mapping: Mapping[str, Any]) -> str:
-        """The DPS id in a mapping of the mapping service's, as `find_mapping` would give it."""
-        return str(mapping.get(self.dps_id_field))
+    def existing_dps_id(self, mapping: Mapping[str, Any], existing: Mapping[str, Any]) -> str:
+        """The DPS id that a 409 shows in the place of the one in `mapping`."""
+        return str(existing.get(self.dps_id_field))
 
     def is_migrated(self, mapping: Mapping[str, Any]) -> bool:
         """Whether a recorded mapping counts as a record migrated; else as one passed over on purpose."""

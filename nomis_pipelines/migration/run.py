@@ -363,14 +363,13 @@ class MigrationRun:
         except Conflict as conflict:
             if conflict.existing is None:
                 return False
-            existing = self.migration.mapped_dps_id(conflict.existing)
             if self.migration.is_own_pair(item.mapping, conflict.existing):
                 # Our own pair under another label: called a duplicate, DPS's only record would be deleted as surplus.
-                return await self._mapped(page, item, item.mapping)
+                return await self._mapped(page, item)
             await self.ledger.duplicate(
                 item.key,
                 dps_id=str(item.dps_id),
-                existing_dps_id=existing,
+                existing_dps_id=self.migration.existing_dps_id(item.mapping, conflict.existing),
                 details={"existing": conflict.existing},
             )
             self._fates.count(page.tally, Outcome.DUPLICATE)
@@ -381,11 +380,11 @@ class MigrationRun:
         except ServiceError as error:
             log.warning("mapping of %s %s: %s", item.key.entity, item.key.nomis_key, error)
             return False
-        return await self._mapped(page, item, item.mapping)
+        return await self._mapped(page, item)
 
-    async def _mapped(self, page: Page, item: AnyItem, mapping: Mapping[str, Any]) -> bool:
+    async def _mapped(self, page: Page, item: AnyItem) -> bool:
         await self.ledger.mapped(item.key)
-        migrated = self.migration.is_migrated(mapping)
+        migrated = self.migration.is_migrated(item.mapping or {})
         self._fates.count(page.tally, Outcome.MIGRATED if migrated else Outcome.SKIPPED)
         return True
 

@@ -30,6 +30,7 @@ SERVICE_CLIENTS = {
     "mapping": "nomis-mapping-api",
     "visits": "visits-api",
     "sentencing": "sentencing-api",
+    "activities": "activities-api",
 }
 
 OnReady = Callable[[dict[str, Any]], None]

@@ -8,7 +8,9 @@ from typing import Any
 
 from nomis_pipelines.sandbox.data.world import World
 from nomis_pipelines.sandbox.faults import ActiveFault, Fault, Outage
-from nomis_pipelines.sandbox.services import adjustments, admin, auth, mapping, nomis, visit_scheduler
+from nomis_pipelines.sandbox.services import activities, adjustments, admin, auth, mapping, nomis, visit_scheduler
+from nomis_pipelines.sandbox.services.mapping_activities import add_activity_mappings
+from nomis_pipelines.sandbox.services.nomis_activities import add_activities
 from nomis_pipelines.sandbox.stores import Stores
 from nomis_pipelines.sandbox.tokens import TokenIssuer, TokenVerifier
 from nomis_pipelines.sandbox.wire import Service
@@ -30,9 +32,17 @@ class SandboxServer:
             "auth": auth.build(self.issuer),
             "nomis": nomis.build(stores.nomis_visits, stores.nomis_adjustments),
             "mapping": mapping.build(stores.visit_mappings, stores.adjustment_mappings, stores.rooms),
+            "activities": activities.build(stores.dps_activities, world),
             "sentencing": adjustments.build(stores.dps_adjustments),
             "visits": visit_scheduler.build(stores.scheduled, self.rules),
         }
+        add_activities(routers["nomis"], stores.nomis_activities)
+        add_activity_mappings(
+            routers["mapping"],
+            stores.activity_mappings,
+            stores.allocation_mappings,
+            stores.nomis_activities.data,
+        )
         self.services = {name: Service(name, router, verifier) for name, router in routers.items()}
         self.admin = Service("admin", admin.build(self, stores, self.issuer, self.rules), None)
         self._faults: list[ActiveFault] = []

@@ -20,8 +20,17 @@ VISITS_2024_ROLES = frozenset({"ROLE_NOMIS_VISITS"})
 SENTENCING_2024_ROLES = frozenset({"ROLE_NOMIS_SENTENCING"})
 SCHEDULER_ROLES = frozenset({"ROLE_VISIT_SCHEDULER"})
 ADJUSTMENTS_ROLES = frozenset({"ROLE_SENTENCE_ADJUSTMENTS_SYNCHRONISATION"})
+ACTIVITIES_ROLES = frozenset({"ROLE_NOMIS_ACTIVITIES"})
+ACTIVITIES_2024_ROLES = frozenset({"ROLE_NOMIS_ACTIVITIES"})
+LOCATION_READ_ROLES = frozenset({"ROLE_NOMIS_DPS_MAPPING__LOCATIONS__R"})
 CONTROL_2024_ROLES = frozenset(
-    {"ROLE_MIGRATE_VISITS", "ROLE_MIGRATE_SENTENCING", "ROLE_MIGRATION_ADMIN", "ROLE_QUEUE_ADMIN"}
+    {
+        "ROLE_MIGRATE_VISITS",
+        "ROLE_MIGRATE_SENTENCING",
+        "ROLE_MIGRATE_ACTIVITIES",
+        "ROLE_MIGRATION_ADMIN",
+        "ROLE_QUEUE_ADMIN",
+    }
 )
 CONTROL_ROLES = CONTROL_2024_ROLES | {
     "ROLE_PRISONER_FROM_NOMIS__MIGRATION__RW",
@@ -51,8 +60,9 @@ CLIENTS: dict[str, Client] = {
         _client("nomis-mapping-api", MAPPING_ROLES),
         _client("visits-api", SCHEDULER_ROLES),
         _client("sentencing-api", ADJUSTMENTS_ROLES),
+        _client("activities-api", ACTIVITIES_ROLES),
         # the registrations of 2024, whose roles were one a domain
-        _client("nomis-2024", VISITS_2024_ROLES | SENTENCING_2024_ROLES),
+        _client("nomis-2024", VISITS_2024_ROLES | SENTENCING_2024_ROLES | ACTIVITIES_2024_ROLES),
         # what an operator's session may do; also maintains the room mappings
         _client("operator", CONTROL_ROLES | ROOM_ROLES),
         _client("operator-2024", CONTROL_2024_ROLES),

@@ -127,11 +127,11 @@ class ActivitiesMigration(Migration[ActivityKey, ActivityRecord, ActivityRequest
         names = ("nomisCourseActivityId", "activityId", "activityId2")
         return all(str(mapping.get(name)) == str(existing.get(name)) for name in names)
 
-    def mapped_dps_id(self, mapping: Mapping[str, Any]) -> str:
-        return _text(mapping.get("activityId"), mapping.get("activityId2"))
+    def existing_dps_id(self, mapping: Mapping[str, Any], existing: Mapping[str, Any]) -> str:
+        return _text(existing.get("activityId"), existing.get("activityId2"))
 
     def is_migrated(self, mapping: Mapping[str, Any]) -> bool:
-        return mapping["activityId"] is not None
+        return mapping.get("activityId") is not None
 
     def partition_of(self, record: ActivityRecord) -> str | None:
         """The prison of the run's filter, which always names one: an activity without rules is not read."""

@@ -1,10 +1,11 @@
 """The bulk migration of adjustments (adjustments card, section 5.1)."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from nomis_pipelines.contracts.adjustments import LegacyAdjustment
@@ -19,10 +20,10 @@ from nomis_pipelines.domains.sentencing_adjustments.clients import (
 from nomis_pipelines.domains.sentencing_adjustments.transform import Adjustment, transform
 from nomis_pipelines.http import Conflict, ServiceClient
 from nomis_pipelines.migration.declaration import Item, Migration, MigrationContext
-from nomis_pipelines.migration.filter_fields import PlainDate
 from nomis_pipelines.migration.ids import ByPageNumber, IdPage
 from nomis_pipelines.migration.partitions import ByMonth
 
+PLAIN_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 AdjustmentItem = Item[AdjustmentKey, Adjustment, LegacyAdjustment]
 
 
@@ -31,8 +32,16 @@ class AdjustmentsFilter(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
-    from_date: PlainDate | None = None
-    to_date: PlainDate | None = None
+    from_date: date | None = None
+    to_date: date | None = None
+
+    @field_validator("from_date", "to_date", mode="before")
+    @classmethod
+    def _plain_date(cls, value: object) -> object:
+        # pydantic would take a moment in any zone, or a number of seconds, for the day it falls on in UTC
+        if isinstance(value, int | float) or (isinstance(value, str) and not PLAIN_DATE.fullmatch(value)):
+            raise ValueError("a date is a year, a month and a day, such as 2024-05-01")
+        return value
 
     @model_validator(mode="after")
     def _in_order(self) -> "AdjustmentsFilter":

@@ -5,8 +5,10 @@ from typing import Any
 
 from nomis_pipelines.sandbox.data.world import World
 from nomis_pipelines.sandbox.journal import Journal
+from nomis_pipelines.sandbox.stores.dps_activities import DpsActivities, agreement
 from nomis_pipelines.sandbox.stores.dps_adjustments import DpsAdjustments
 from nomis_pipelines.sandbox.stores.mappings import MappingTable, RoomMappings
+from nomis_pipelines.sandbox.stores.nomis_activities import NomisActivities
 from nomis_pipelines.sandbox.stores.nomis_adjustments import NomisAdjustments
 from nomis_pipelines.sandbox.stores.nomis_visits import NomisVisits
 from nomis_pipelines.sandbox.stores.scheduler import ScheduledVisits
@@ -24,6 +26,10 @@ class Stores:
         self.adjustment_mappings: MappingTable[tuple[str, int]] = MappingTable("Adjustment", b"A", self.journal)
         self.nomis_adjustments = NomisAdjustments(world, self.journal)
         self.dps_adjustments = DpsAdjustments(self.nomis_adjustments, self.journal, world.key)
+        self.nomis_activities = NomisActivities(world, self.journal)
+        self.dps_activities = DpsActivities(self.nomis_activities.data, self.journal)
+        self.activity_mappings: MappingTable[int] = MappingTable("Activity", b"5", self.journal)
+        self.allocation_mappings: MappingTable[int] = MappingTable("Allocation", b"6", self.journal)
         self.rooms = RoomMappings(self.journal)
         self.replayed = self.journal.replay(
             {
@@ -36,6 +42,12 @@ class Stores:
                 DpsAdjustments.KIND: self.dps_adjustments.replay,
                 DpsAdjustments.UPDATE_KIND: self.dps_adjustments.replay_update,
                 DpsAdjustments.DELETE_KIND: self.dps_adjustments.replay_delete,
+                NomisActivities.KIND: self.nomis_activities.replay,
+                DpsActivities.KIND: self.dps_activities.replay,
+                DpsActivities.ALLOCATION_KIND: self.dps_activities.replay_allocation,
+                DpsActivities.MOVE_KIND: self.dps_activities.replay_move,
+                self.activity_mappings.kind: self.activity_mappings.replay,
+                self.allocation_mappings.kind: self.allocation_mappings.replay,
                 RoomMappings.KIND: self.rooms.replay,
             }
         )
@@ -49,11 +61,20 @@ class Stores:
         self.adjustment_mappings.clear()
         self.nomis_adjustments.clear()
         self.dps_adjustments.clear()
+        self.nomis_activities.clear()
+        self.dps_activities.clear()
+        self.activity_mappings.clear()
+        self.allocation_mappings.clear()
         self.rooms.clear()
 
     def agreement(self) -> dict[str, Any]:
         """How what DPS holds, what is mapped and what NOMIS has agree."""
-        return {"visits": self._visits_agreement(), "adjustments": self._adjustments_agreement()}
+        return {
+            "visits": self._visits_agreement(),
+            "adjustments": self._adjustments_agreement(),
+            "activities": agreement(self.dps_activities.activities(), _first_ids(self.activity_mappings)),
+            "allocations": agreement(self.dps_activities.allocations(), _first_ids(self.allocation_mappings)),
+        }
 
     def _visits_agreement(self) -> dict[str, int]:
         mapped_serials = bytearray(len(self.scheduled))
@@ -92,3 +113,9 @@ class Stores:
             "mappings_without_dps": unknown,
             "mappings_to_another": contradicting,
         }
+
+
+def _first_ids(table: MappingTable[int]) -> dict[int, int | None]:
+    """NOMIS id -> the first DPS id of its pair; None where there is none."""
+    firsts = {key: pair.dps_id.partition(",")[0] for key, pair in table.items()}
+    return {key: int(first) if first.isdigit() else None for key, first in firsts.items()}
