@@ -8,6 +8,7 @@ NOMIS = "http://nomis.test"
 MAPPING = "http://mapping.test"
 VISITS = "http://visits.test"
 SENTENCING = "http://sentencing.test"
+ACTIVITIES = "http://activities.test"
 
 ENVIRONMENT = {
     "API_BASE_URL_HMPPS_AUTH": AUTH,
@@ -15,6 +16,7 @@ ENVIRONMENT = {
     "API_BASE_URL_MAPPING": MAPPING,
     "API_BASE_URL_VISITS": VISITS,
     "API_BASE_URL_SENTENCING": SENTENCING,
+    "API_BASE_URL_ACTIVITIES": ACTIVITIES,
     "NOMIS_PRISONER_API_CLIENT_ID": "nomis-client",
     "NOMIS_PRISONER_API_SECRET": "nomis-secret",
     "NOMIS_MAPPING_API_CLIENT_ID": "mapping-client",
@@ -23,6 +25,8 @@ ENVIRONMENT = {
     "VISITS_CLIENT_SECRET": "visits-secret",
     "SENTENCING_CLIENT_ID": "sentencing-client",
     "SENTENCING_CLIENT_SECRET": "sentencing-secret",
+    "ACTIVITIES_CLIENT_ID": "activities-client",
+    "ACTIVITIES_CLIENT_SECRET": "activities-secret",
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     "NOMIS_PIPELINES_HTTP_WIRE": "httpx",
 }

@@ -20,7 +20,7 @@ PLACES = 16
 """Allocation numbers kept for each activity; at most `MOST_ALLOCATED` are used."""
 MOST_ALLOCATED = 11
 LOCATIONS_A_PRISON = 12
-SPLIT_REGIME = "RNI"
+SPLIT_REGIME = "BLI"
 """The prison whose mornings and afternoons are two activities in DPS."""
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
