@@ -24,10 +24,13 @@ UPDATE = "ROLE_PRISONER_FROM_NOMIS__UPDATE__RW"
 SYSCON = "ROLE_MIGRATE_NOMIS_SYSCON"
 VISITS_2024 = "ROLE_MIGRATE_VISITS"
 SENTENCING_2024 = "ROLE_MIGRATE_SENTENCING"
+ACTIVITIES_2024 = "ROLE_MIGRATE_ACTIVITIES"
 HISTORY_2024 = "ROLE_MIGRATION_ADMIN"
 QUEUES = "ROLE_SYSCON__QUEUE_ADMIN"
 QUEUES_2024 = "ROLE_QUEUE_ADMIN"
-ALL_ROLES = (MIGRATION, UPDATE, SYSCON, VISITS_2024, SENTENCING_2024, HISTORY_2024, QUEUES, QUEUES_2024)
+ALL_ROLES = (
+    MIGRATION, UPDATE, SYSCON, VISITS_2024, SENTENCING_2024, ACTIVITIES_2024, HISTORY_2024, QUEUES, QUEUES_2024,
+)  # fmt: skip
 
 
 def new_key() -> rsa.RSAPrivateKey:
@@ -136,6 +139,22 @@ class Services(FakeServices):
         if path == "/adjustments/ids":
             return json_answer(200, {"content": [], "totalElements": 0, "size": 1})
         return await super().send(request)
+
+
+def activities_answers(migration_id: str) -> dict[str, WireResponse | Exception]:
+    """What the services answer about activities, none of which is listed and two of which a migration recorded."""
+    label = migration_id.replace(":", "%3A")
+    nothing = json_answer(200, {"content": [], "totalElements": 0, "size": 1})
+    recorded = [{"nomisCourseActivityId": 90110, "activityId": 5501}, {"nomisCourseActivityId": 90111}]
+    return {
+        "/activities/ids": nothing,
+        "/allocations/ids": nothing,
+        f"/migration-count/migration-id/{label}": json_answer(200, 2),
+        f"/activities/migration/migration-id/{label}": json_answer(200, {"content": recorded, "totalElements": 2}),
+        "/activities/end": json_answer(200, None),
+        "/activities/move-end-date": json_answer(200, None),
+        "/move-activity-start-dates": json_answer(200, ["Activity 5499 not moved"]),
+    }
 
 
 @dataclass
