@@ -20,6 +20,7 @@ CLIENT_OF = {
     "mapping": "nomis-mapping-api",
     "visits": "visits-api",
     "sentencing": "sentencing-api",
+    "activities": "activities-api",
 }
 
 

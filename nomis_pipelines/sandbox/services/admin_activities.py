@@ -31,7 +31,7 @@ def add_activities(router: Router, stores: Stores) -> None:
         return [
             {
                 "nomisKey": row["nomisCourseActivityId"],
-                "dps_id": ",".join(str(id) for id in (row["activityId"], row["activityId2"]) if id is not None),
+                "dps_id": ",".join(str(row[name]) for name in ("activityId", "activityId2") if name in row),
                 "label": row["label"],
             }
             for row in rows

@@ -69,12 +69,11 @@ def dps_location(number: int) -> str:
 
 
 def activity_as_json(key: int, pair: Pair) -> dict[str, Any]:
-    """An activity's mapping, as it is returned."""
-    first, _, second = ("" if pair.dps_id.startswith(NOTHING) else pair.dps_id).partition(",")
+    """An activity's mapping, as it is returned: without the ids that there are not."""
+    ids = [] if pair.dps_id.startswith(NOTHING) else [int(id) for id in pair.dps_id.split(",")]
     return {
         "nomisCourseActivityId": key,
-        "activityId": int(first) if first else None,
-        "activityId2": int(second) if second else None,
+        **dict(zip(("activityId", "activityId2"), ids, strict=False)),
         **_common(pair),
     }
 
