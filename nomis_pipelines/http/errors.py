@@ -16,6 +16,7 @@ No message holds a body, a URL or a value: services answer with personal data, a
 from collections.abc import Mapping
 from typing import Any, cast
 
+from pydantic import SecretStr
 from pydantic_core import from_json, to_json
 
 REDACTED_CHARACTERS = 2_000
@@ -75,15 +76,16 @@ class Conflict(ServiceError):
 class Rejected(ServiceError):
     """The service answered another 4xx (but 429): asking again would not help.
 
-    `user_message` is what the body says to people, None without one. It may hold personal data: it is for whoever
-    asked, and never logged.
+    `user_message` is what the body says to people, None without one. It may hold personal data, so it shows itself to
+    nobody who does not ask for its value: it is for whoever made the request, and never for a log.
     """
 
     def __init__(
         self, service: str, method: str, template: str, status: int | None = None, *, body: bytes = b""
     ) -> None:
         super().__init__(service, method, template, status, body=body)
-        self.user_message = _user_message_of(body)
+        text = _user_message_of(body)
+        self.user_message = SecretStr(text) if text is not None else None
 
 
 class Unavailable(ServiceError):

@@ -28,7 +28,9 @@ async def refusable(nomis: ServiceClient, path: str, answer: type[T], query: Map
         return await nomis.get(path, answer, query=query)
     except Rejected as refusal:
         if refusal.status == 400:
-            raise FilterRefused(refusal.user_message or f"Received a 400 calling {path}") from refusal
+            said = refusal.user_message
+            words = said.get_secret_value() if said is not None else f"Received a 400 calling {path}"
+            raise FilterRefused(words) from refusal
         raise
 
 
