@@ -9,6 +9,7 @@ from nomis_pipelines.alerting import build_alerting
 from nomis_pipelines.domains import DOMAINS, consumers_of
 from nomis_pipelines.domains.declaration import Domain
 from nomis_pipelines.maintenance import build_jobs, build_schedules
+from nomis_pipelines.migration.action_jobs import build_action
 from nomis_pipelines.migration.assets import PAGE_IO_MANAGER, asset_key, build_migration
 from nomis_pipelines.migration.grid import prisons_sensor
 from nomis_pipelines.migration.reconcile_job import build_reconciliation, nightly
@@ -26,6 +27,7 @@ def build_definitions(domains: Sequence[Domain] = DOMAINS) -> dg.Definitions:
     jobs: list[Any] = [job for built in (*migrations, *synchronisations) for job in built.jobs]
     reconciliations = [build_reconciliation(domain.migration, asset_key(domain.migration)) for domain in domains]
     alerting = build_alerting(domains)
+    jobs += [build_action(domain.name, action) for domain in domains for action in domain.actions]
     jobs += [*build_jobs(domains), *reconciliations, *alerting.jobs]
     resources: dict[str, Any] = {
         "migrations": MigrationEngineResource(),

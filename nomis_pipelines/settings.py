@@ -380,12 +380,12 @@ class Settings(BaseSettings):
         # short ones and the well-known default would only blot out ordinary words
         return frozenset(v for v in named | fields if len(v) >= 6 and v != _LOCAL_LOGIN)
 
-    def page_size_of(self, domain: str) -> int:
-        """Records a page of `domain`: `NOMIS_PIPELINES_<DOMAIN>_PAGE_SIZE`, else the general setting."""
+    def page_size_of(self, domain: str, usual: int | None = None) -> int:
+        """Records a page of `domain`: `NOMIS_PIPELINES_<DOMAIN>_PAGE_SIZE`, else `usual`, else the general setting."""
         name = f"NOMIS_PIPELINES_{domain.replace('-', '_').upper()}_PAGE_SIZE"
         text = self.environment.get(name)
         if text is None:
-            return self.page_size
+            return usual or self.page_size
         if not text.isdigit() or not 2 <= int(text) <= 50_000:
             raise SettingError(f"{name} must be a whole number from 2 to 50000")
         return int(text)

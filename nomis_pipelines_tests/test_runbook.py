@@ -27,6 +27,7 @@ JOB_OF_OP = {
     "retry": "retry_failed_visits",
     "resolve": "resolve_duplicates",
     "reconcile": "reconcile_visits",
+    "act": "activities_end",
 }
 
 

@@ -10,6 +10,7 @@ VISITS = "http://visits.test"
 SENTENCING = "http://sentencing.test"
 ALERTS = "http://alerts.test"
 LOCATIONS = "http://locations.test"
+ACTIVITIES = "http://activities.test"
 
 ENVIRONMENT = {
     "API_BASE_URL_HMPPS_AUTH": AUTH,
@@ -19,6 +20,7 @@ ENVIRONMENT = {
     "API_BASE_URL_SENTENCING": SENTENCING,
     "API_BASE_URL_ALERTS": ALERTS,
     "API_BASE_URL_LOCATIONS": LOCATIONS,
+    "API_BASE_URL_ACTIVITIES": ACTIVITIES,
     "NOMIS_PRISONER_API_CLIENT_ID": "nomis-client",
     "NOMIS_PRISONER_API_SECRET": "nomis-secret",
     "NOMIS_MAPPING_API_CLIENT_ID": "mapping-client",
@@ -31,6 +33,8 @@ ENVIRONMENT = {
     "ALERTS_CLIENT_SECRET": "alerts-secret",
     "LOCATIONS_CLIENT_ID": "locations-client",
     "LOCATIONS_CLIENT_SECRET": "locations-secret",
+    "ACTIVITIES_CLIENT_ID": "activities-client",
+    "ACTIVITIES_CLIENT_SECRET": "activities-secret",
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     "NOMIS_PIPELINES_HTTP_WIRE": "httpx",
 }

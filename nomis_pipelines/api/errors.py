@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from nomis_pipelines.http import AuthError, ServiceError, Unavailable
 from nomis_pipelines.ledger import LedgerUnavailable
+from nomis_pipelines.migration.actions import ActionError
+from nomis_pipelines.migration.ids import FilterRefused
 from nomis_pipelines.settings import SettingError
 from nomis_pipelines.synchronisation import QueueError, UnknownQueue
 
@@ -39,11 +41,15 @@ class ErrorBody(BaseModel):
 
 
 class ApiError(Exception):
-    """An answer other than success. `prefix` begins the message for people; by default it goes with the status."""
+    """An answer other than success. `prefix` begins the message for people; by default it goes with the status.
 
-    def __init__(self, status: int, message: str, *, prefix: str = "") -> None:
+    `shown_status` is for the one answer whose body says another status than its head (platform card, section 3.9).
+    """
+
+    def __init__(self, status: int, message: str, *, prefix: str = "", shown_status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.shown_status = shown_status or status
         self.message = message
         self.prefix = prefix or PREFIXES.get(status, "Internal error")
 
@@ -81,7 +87,7 @@ def answer(error: ApiError, headers: Mapping[str, str] | None = None) -> Respons
     if isinstance(error, Forbidden):
         return JSONResponse({"status": 403}, 403)
     body = ErrorBody(
-        status=error.status,
+        status=error.shown_status,
         user_message=f"{error.prefix}: {error.message}",
         developer_message=error.message,
     )
@@ -93,6 +99,10 @@ def as_api_error(error: Exception) -> ApiError:
     match error:
         case ApiError():
             return error
+        case FilterRefused():
+            return ApiError(400, str(error))
+        case ActionError():
+            return ApiError(error.status, error.message, shown_status=error.shown_status)
         case UnknownQueue():
             return not_found(str(error))
         case ServiceError():
@@ -109,7 +119,17 @@ def as_api_error(error: Exception) -> ApiError:
 
 def is_foreseen(error: Exception) -> bool:
     """Whether an error says enough by itself, so that the log need not tell its place."""
-    return isinstance(error, ApiError | UnknownQueue | ServiceError | LedgerUnavailable | QueueError | SettingError)
+    return isinstance(
+        error,
+        ApiError
+        | FilterRefused
+        | ActionError
+        | UnknownQueue
+        | ServiceError
+        | LedgerUnavailable
+        | QueueError
+        | SettingError,
+    )
 
 
 def install(app: FastAPI) -> None:
@@ -129,5 +149,14 @@ def install(app: FastAPI) -> None:
 
     app.add_exception_handler(StarletteHTTPException, refused)
     app.add_exception_handler(RequestValidationError, invalid)
-    for kind in (ApiError, UnknownQueue, ServiceError, LedgerUnavailable, QueueError, SettingError):
+    for kind in (
+        ApiError,
+        FilterRefused,
+        ActionError,
+        UnknownQueue,
+        ServiceError,
+        LedgerUnavailable,
+        QueueError,
+        SettingError,
+    ):
         app.add_exception_handler(kind, ours)

@@ -2,7 +2,7 @@
 
 import logging
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from nomis_pipelines.api.context import ApiContext
 from nomis_pipelines.api.errors import ApiError
@@ -159,19 +159,24 @@ class _Count(_Page):
     page: _Page | None = None
 
 
+class _Counted(RootModel[int | _Count]):
+    """The answer to a count: a page of mappings, or the bare number."""
+
+
 async def mapped_count(context: ApiContext, migration: AnyMigration, migration_id: str) -> int | None:
     """Mappings that bear a migration's label (platform card, section 2.8); None when the service cannot be asked."""
     mappings = context.platform.clients.client("mapping")
     try:
         found = await mappings.find(
-            migration.migrated_path, _Count, path={"migrationId": migration_id}, query={"size": 1}
+            migration.migrated_path, _Counted, path={"migrationId": migration_id}, query=migration.migrated_query
         )
     except ServiceError as error:
         log.warning("mappings of migration %s are counted by the ledger: %s", migration_id, error)
         return None
-    if found is None:
-        return 0
-    return found.total_elements or (found.page.total_elements if found.page is not None else None) or 0
+    counted = found.root if found is not None else 0
+    if isinstance(counted, int):
+        return counted
+    return counted.total_elements or (counted.page.total_elements if counted.page is not None else None) or 0
 
 
 async def dead_letters(context: ApiContext, domain: Domain) -> DeadLetterList:

@@ -1,28 +1,39 @@
-"""Repairs and reports of the domains, from their declarations (platform card, section 3.7)."""
+"""Repairs, reports and actions of the domains, from their declarations (platform card, section 3.7)."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 
 from nomis_pipelines.api.context import Context, require
 from nomis_pipelines.api.errors import ApiError, as_api_error, invalid_argument
-from nomis_pipelines.api.reading import described, variables, variables_of
+from nomis_pipelines.api.reading import (
+    IdPath,
+    body_of,
+    described,
+    migration_id_of,
+    schema_of,
+    variables,
+    variables_of,
+)
 from nomis_pipelines.api.roles import domain_roles
 from nomis_pipelines.domains.declaration import Domain, Report
 from nomis_pipelines.http import ServiceError
+from nomis_pipelines.migration.actions import Action, NoParameters
 from nomis_pipelines.synchronisation.repair import Repair, RepairError, run_repair
 
 
 def repair_routes(domains: Sequence[Domain]) -> APIRouter:
-    """The repairs and reports of all domains."""
+    """The repairs, reports and actions of all domains."""
     router = APIRouter()
     for domain in domains:
         for report in domain.reports:
             _add_report(router, domain, report)
         for repair in domain.repairs:
             _add_repair(router, domain, repair)
+        for action in domain.actions:
+            _add_action(router, domain, action)
     return router
 
 
@@ -48,6 +59,29 @@ def _add_repair(router: APIRouter, domain: Domain, repair: Repair) -> None:
         tags=["repairs"],
         dependencies=[require(frozenset(repair.roles))],
         openapi_extra={"parameters": described(repair.parameters, repair.path)},
+    )
+
+
+def _add_action(router: APIRouter, domain: Domain, action: Action) -> None:
+    has_body = action.parameters is not NoParameters
+
+    async def act(migration_id: IdPath, request: Request, context: Context) -> Any:
+        parameters = await body_of(request, action.parameters) if has_body else NoParameters()
+        lines = await action.work(context.platform, migration_id_of(migration_id), parameters)
+        return lines if action.answers else Response(status_code=200)
+
+    body = {"required": True, "content": {"application/json": {"schema": schema_of(action.parameters)}}}
+    router.add_api_route(
+        action.path,
+        act,
+        methods=["PUT"],
+        summary=action.summary,
+        operation_id=f"{domain.name}_{action.name.replace('-', '_')}",
+        tags=["actions"],
+        dependencies=[require(domain_roles(domain))],
+        response_class=JSONResponse if action.answers else Response,
+        response_model=list[str] if action.answers else None,
+        openapi_extra={"requestBody": body} if has_body else None,
     )
 
 

@@ -60,9 +60,10 @@ def partition(domain_name: str, partition: str, admin_url: str) -> None:
 
     try:
         migration = domain(domain_name).migration
-        run_filter(migration, {}, partition)
+        filter = run_filter(migration, {}, partition)
     except (UnknownDomain, FilterError) as error:
         raise click.UsageError(str(error)) from None
+    launch.caution(load_settings(), migration, filter)
     result = launch.by_job(migration, partition)
     launch.show(result)
     with LedgerReader(load_settings().database_url) as reader:

@@ -56,6 +56,10 @@ def describe(domain: "Domain", settings: "Settings") -> dict[str, Any]:
             {"name": repair.name, "summary": repair.summary, "endpoint": f"{repair.method} {repair.path}"}
             for repair in domain.repairs
         ],
+        "actions": [
+            {"name": action.name, "summary": action.summary, "endpoint": f"PUT {action.path}"}
+            for action in domain.actions
+        ],
         "deletes_surplus": domain.delete_surplus is not None,
     }
 
@@ -76,5 +80,7 @@ def _print(rows: Sequence[dict[str, Any]]) -> None:
                 table.add_row("  event", f"{event}: {'on' if on else 'OFF'}")
         for repair in row["repairs"]:
             table.add_row("repair", f"{repair['name']}: {repair['summary']} ({repair['endpoint']})")
+        for action in row["actions"]:
+            table.add_row("action", f"{action['name']}: {action['summary']} ({action['endpoint']})")
         table.add_row("surplus records", "can be deleted" if row["deletes_surplus"] else "must be deleted by hand")
         plain_console().print(table)

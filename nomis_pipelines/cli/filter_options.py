@@ -8,7 +8,7 @@ from typing import Any, get_args
 import click
 
 from nomis_pipelines.migration.declaration import Migration
-from nomis_pipelines.migration.partitions import PrisonByMonth, Whole
+from nomis_pipelines.migration.partitions import ByPrison, Whole, has_prisons
 
 _MONTH = re.compile(r"\d{4}-\d{2}")
 
@@ -29,10 +29,13 @@ def with_options(
     partitions = migration.partitions
     merged = dict(values)
     if prisons:
-        if not isinstance(partitions, PrisonByMonth):
+        if not has_prisons(partitions):
             raise click.BadParameter(f"{migration.name} cannot be asked for by prison", param_hint="--prison")
-        _put(migration, merged, partitions.prison_field, list(prisons), "--prison")
-    if isinstance(partitions, Whole):
+        one = isinstance(partitions, ByPrison)
+        if one and len(prisons) > 1:
+            raise click.BadParameter(f"{migration.name} are migrated one prison at a time", param_hint="--prison")
+        _put(migration, merged, partitions.prison_field, prisons[0] if one else list(prisons), "--prison")
+    if isinstance(partitions, Whole | ByPrison):
         if start is not None or end is not None:
             raise click.BadParameter(f"{migration.name} cannot be asked for by time", param_hint="--from, --to")
         return merged

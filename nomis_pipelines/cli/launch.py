@@ -19,6 +19,8 @@ from nomis_pipelines.migration.verdicts import ADVICE, Verdict
 from nomis_pipelines.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from nomis_pipelines.api.launcher import DagsterLauncher
 
 AnyMigration = type[Migration[Any, Any, Any]]
@@ -70,6 +72,27 @@ def preflight(settings: Settings, migration: AnyMigration) -> None:
     for service in migration.services:
         settings.service(service)
     _check_ledger(settings)
+
+
+def caution(settings: Settings, migration: AnyMigration, filter: "BaseModel") -> None:
+    """Say, before a run begins, what its operator should know: that what it depends on is not migrated."""
+    from nomis_pipelines.http import HttpClients
+    from nomis_pipelines.migration.ids import FilterRefused
+    from nomis_pipelines.migration.start import cautions_of
+
+    if not migration.depends_on:
+        return
+
+    async def ask() -> list[str]:
+        async with HttpClients(settings) as clients:
+            return await cautions_of(migration, clients, filter)
+
+    try:
+        cautions = asyncio.run(ask())
+    except FilterRefused as refused:
+        raise click.ClickException(f"NOMIS refuses the filter: {refused}") from None
+    for each in cautions:
+        click.echo(f"warning: {each}", err=True)
 
 
 def _check_ledger(settings: Settings) -> None:

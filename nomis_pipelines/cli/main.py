@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 COMMANDS = {
+    "act": ("nomis_pipelines.cli.act", "What a domain has done with a migration afterwards, such as ending in NOMIS."),
     "api": ("nomis_pipelines.cli.api", "Serve the control API that dashboards and scripts speak."),
     "cancel": ("nomis_pipelines.cli.cancel", "Ask a migration to stop."),
     "contracts": ("nomis_pipelines.cli.contracts", "Our consumer contracts: generate models, check producers."),

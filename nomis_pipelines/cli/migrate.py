@@ -47,15 +47,17 @@ def migrate(
     from nomis_pipelines.cli import launch
     from nomis_pipelines.cli.filter_options import with_options
     from nomis_pipelines.migration.filters import FilterError, run_filter
+    from nomis_pipelines.settings import load_settings
 
     migration = domain.migration
     if wait and not launched:
         raise click.UsageError("--wait goes with --launch: without it the command waits anyway")
     values = with_options(migration, _object(filter_text), prisons=prisons, start=start, end=end)
     try:
-        run_filter(migration, values, None)
+        filter = run_filter(migration, values, None)
     except FilterError as error:
         raise click.BadParameter(str(error), param_hint="--filter") from None
+    launch.caution(load_settings(), migration, filter)
     if launched and not wait:
         run_id, url = launch.on_server(migration, values)
         click.echo(json.dumps({"run_id": run_id, "run_url": url}) if as_json else f"launched: {url}")

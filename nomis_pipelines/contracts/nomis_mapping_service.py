@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, NaiveDatetime
 from pydantic.alias_generators import to_camel
@@ -213,6 +214,91 @@ class NewLocationMapping(BaseModel):
     label: str | None = None
     """The migration id; left out by synchronisation"""
     mapping_type: Literal["MIGRATED", "NOMIS_CREATED"]
+
+
+class ActivityMapping(BaseModel):
+    """What became of an activity, as the service returns it; without DPS ids: passed over on purpose"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_course_activity_id: int
+    activity_id: int | None = None
+    activity_id2: int | None = None
+    """The second one, in prisons with a split regime"""
+    label: str | None = None
+    when_created: NaiveDatetime | None = None
+
+
+class NewActivityMapping(BaseModel):
+    """What became of an activity, as we record it; without DPS ids: passed over on purpose"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_course_activity_id: int
+    activity_id: int | None = None
+    activity_id2: int | None = None
+    label: str
+    """The migration id"""
+
+
+class ActivityMappingPage(BaseModel):
+    """The mappings of a migration"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    content: list[ActivityMapping]
+
+
+class AllocationMapping(BaseModel):
+    """An allocation's pair as the service returns it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_allocation_id: int
+    activity_allocation_id: int
+    """The allocation in DPS"""
+    activity_id: int
+    label: str | None = None
+    when_created: NaiveDatetime | None = None
+
+
+class NewAllocationMapping(BaseModel):
+    """An allocation's pair as we record it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_allocation_id: int
+    activity_allocation_id: int
+    activity_id: int
+    """The DPS activity that the prisoner was put on"""
+    label: str
+    """The migration id"""
+
+
+class DpsLocation(BaseModel):
+    """A location's pair; only the DPS id is read"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    dps_location_id: UUID
 
 
 class DuplicateMappingError(BaseModel):

@@ -272,6 +272,105 @@ class LocationAmendment(BaseModel):
     amended_by: str
 
 
+class ActivityId(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    course_activity_id: int
+    has_schedule_rules: bool
+    """Whether it is ever held; one that is not has no place in DPS"""
+
+
+class ScheduleRule(BaseModel):
+    """On which days of the week, and from when to when"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    start_time: str
+    """HH:mm"""
+    end_time: str
+    """HH:mm"""
+    monday: bool
+    tuesday: bool
+    wednesday: bool
+    thursday: bool
+    friday: bool
+    saturday: bool
+    sunday: bool
+
+
+class PayRate(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    incentive_level_code: str
+    pay_band: str
+    rate: float
+    """Pounds for half a day, three decimals at most"""
+
+
+class EndActivities(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    course_activity_ids: list[int]
+    end_date: date_aliased
+
+
+class MoveActivitiesEndDate(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    course_activity_ids: list[int]
+    old_end_date: date_aliased
+    new_end_date: date_aliased
+
+
+class AllocationId(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    allocation_id: int
+
+
+class AllocationExclusion(BaseModel):
+    """When the prisoner does not attend"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    day: str
+    """MON to SUN, free text here: an unknown one must reach the transform"""
+    slot: str | None = None
+    """AM, PM or ED; none: the whole day"""
+
+
+class Refusal(BaseModel):
+    """Why a call was refused"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    user_message: str | None = None
+
+
 class VisitIdPage(BaseModel):
     """A page of visit ids"""
 
@@ -395,6 +494,88 @@ class Location(BaseModel):
     create_datetime: NaiveDatetime
     create_username: str
     modify_username: str | None = None
+
+
+class ActivityIdPage(BaseModel):
+    """A page of activity ids"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    content: list[ActivityId]
+    size: int | None = None
+    """As granted: a service may cap what was asked for"""
+    total_elements: int
+    """Of all pages together"""
+
+
+class Activity(BaseModel):
+    """A job, class or other session that prisoners are allocated to"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    course_activity_id: int
+    program_code: str
+    prison_id: str
+    start_date: date_aliased
+    end_date: date_aliased | None = None
+    internal_location_id: int | None = None
+    capacity: int
+    """0 where NOMIS has none"""
+    description: str
+    """May be empty"""
+    exclude_bank_holidays: bool
+    pay_per_session: str
+    """H or F, free text here: an unknown one must reach the transform"""
+    outside_work: bool
+    schedule_rules: list[ScheduleRule]
+    pay_rates: list[PayRate]
+
+
+class AllocationIdPage(BaseModel):
+    """A page of allocation ids"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    content: list[AllocationId]
+    size: int | None = None
+    """As granted: a service may cap what was asked for"""
+    total_elements: int
+    """Of all pages together"""
+
+
+class Allocation(BaseModel):
+    """A prisoner's place on an activity"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    prison_id: str
+    course_activity_id: int
+    nomis_id: str
+    """The prisoner"""
+    booking_id: int
+    start_date: date_aliased
+    end_date: date_aliased | None = None
+    end_comment: str | None = None
+    suspended: bool
+    pay_band: str | None = None
+    """Of today"""
+    living_unit_description: str | None = None
+    """The cell; none for a prisoner outside"""
+    exclusions: list[AllocationExclusion]
+    schedule_rules: list[ScheduleRule]
+    activity_start_date: date_aliased
 
 
 class PrisonerAlerts(BaseModel):

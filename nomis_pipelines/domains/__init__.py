@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
+from nomis_pipelines.domains.activities import ACTIVITIES
 from nomis_pipelines.domains.alerts import ALERTS
+from nomis_pipelines.domains.allocations import ALLOCATIONS
 from nomis_pipelines.domains.declaration import Domain
 from nomis_pipelines.domains.locations import LOCATIONS
 from nomis_pipelines.domains.sentencing_adjustments import SENTENCING_ADJUSTMENTS
 from nomis_pipelines.domains.visits import VISITS
 from nomis_pipelines.synchronisation import Synchronisation
 
-DOMAINS: tuple[Domain, ...] = (VISITS, SENTENCING_ADJUSTMENTS, ALERTS, LOCATIONS)
+DOMAINS: tuple[Domain, ...] = (VISITS, SENTENCING_ADJUSTMENTS, ALERTS, LOCATIONS, ACTIVITIES, ALLOCATIONS)
 
 
 class UnknownDomain(LookupError):

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from nomis_pipelines.http import HttpClients
+from nomis_pipelines.migration.actions import Action
 from nomis_pipelines.migration.declaration import DeclarationError, Migration
 from nomis_pipelines.synchronisation import Synchronisation
 from nomis_pipelines.synchronisation.repair import Repair
@@ -61,6 +62,7 @@ class Domain:
     synchronisation: tuple[type[Synchronisation], ...] = ()
     repairs: tuple[Repair, ...] = ()
     reports: tuple[Report, ...] = ()
+    actions: tuple[Action, ...] = ()
     delete_surplus: Callable[[HttpClients, str], Awaitable[None]] | None = None
     endpoints: Endpoints | None = None
 

@@ -16,6 +16,7 @@ No message holds a body, a URL or a value: services answer with personal data, a
 from collections.abc import Mapping
 from typing import Any, cast
 
+from pydantic import SecretStr
 from pydantic_core import from_json, to_json
 
 REDACTED_CHARACTERS = 2_000
@@ -77,7 +78,18 @@ class Conflict(ServiceError):
 
 
 class Rejected(ServiceError):
-    """The service answered another 4xx (but 429): asking again would not help."""
+    """The service answered another 4xx (but 429): asking again would not help.
+
+    `user_message` is what the body says to people, None without one. It may hold personal data, so it shows itself to
+    nobody who does not ask for its value: it is for whoever made the request, and never for a log.
+    """
+
+    def __init__(
+        self, service: str, method: str, template: str, status: int | None = None, *, body: bytes = b""
+    ) -> None:
+        super().__init__(service, method, template, status, body=body)
+        text = _user_message_of(body)
+        self.user_message = SecretStr(text) if text is not None else None
 
 
 class Unavailable(ServiceError):
@@ -157,6 +169,14 @@ def _mappings_of(answer: Mapping[str, Any]) -> tuple[dict[str, Any] | None, dict
     """`moreInfo.duplicate` and `moreInfo.existing` of a duplicate answer, forgiving of whatever is missing."""
     details = _mapping(answer.get("moreInfo"))
     return _mapping(details.get("duplicate")) or None, _mapping(details.get("existing")) or None
+
+
+def _user_message_of(body: bytes) -> str | None:
+    try:
+        text = _mapping(from_json(body)).get("userMessage")
+    except ValueError:
+        return None
+    return text if isinstance(text, str) and text else None
 
 
 def _mapping(value: object) -> dict[str, Any]:

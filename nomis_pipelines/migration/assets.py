@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from inspect import Parameter, Signature
 from typing import Any
 
 import dagster as dg
@@ -16,7 +17,7 @@ from nomis_pipelines.migration.grid import dagster_partitions, require_known_pri
 from nomis_pipelines.migration.partitions import PRISONS_SET
 from nomis_pipelines.migration.report import as_metadata, sentence, tally_metadata
 from nomis_pipelines.migration.run import MigrationRun
-from nomis_pipelines.migration.start import MIGRATION_ID_TAG, WHO_TAG, AnyMigration
+from nomis_pipelines.migration.start import MIGRATION_ID_TAG, WHO_TAG, AnyMigration, cautions_of
 from nomis_pipelines.migration.tally import Tally
 
 PAGE_IO_MANAGER = "page_io_manager"
@@ -49,6 +50,7 @@ def build_migration(migration: AnyMigration) -> MigrationDefs:
     graph = _graph(migration)
     asset = dg.AssetsDefinition.from_graph(
         graph,
+        keys_by_input_name={domain: dg.AssetKey(["dps", domain]) for domain in migration.depends_on},
         keys_by_output_name={"result": asset_key(migration)},
         partitions_def=dagster_partitions(migration.partitions),
         group_name="dps",
@@ -79,22 +81,31 @@ def _graph(migration: AnyMigration) -> dg.GraphDefinition:
     write_page = _page_op(migration, "write", 3, "Claim each record in the ledger, write it to DPS, commit the answer.")
     record_page = _page_op(migration, "record", 4, "Record the pairs of ids in the mapping service.")
 
-    @dg.graph(
-        name=f"{migration.name}_migration",
-        description=f"Migrates {migration.name}: plan, then read, transform, write and record page by page.",
-    )
-    def migration_graph() -> Any:
+    def compose(**before: Any) -> Any:
         def one_page(spec: Any) -> Any:
             return record_page(write_page(transform_page(read_page(spec))))
 
-        pages = plan_pages().map(one_page).collect()
+        pages = plan_pages(**before).map(one_page).collect()
         return finish(_waiting_op(migration)(pages) if migration.orders_by_parent else pages)
 
-    return migration_graph
+    # Dagster takes a graph's inputs from the names of its function's parameters
+    inputs = [Parameter(domain, Parameter.POSITIONAL_OR_KEYWORD) for domain in migration.depends_on]
+    compose.__signature__ = Signature(inputs)  # pyright: ignore[reportFunctionMemberAccess]
+    decorate = dg.graph(
+        name=f"{migration.name}_migration",
+        description=f"Migrates {migration.name}: plan, then read, transform, write and record page by page.",
+        ins={domain: dg.GraphIn() for domain in migration.depends_on},
+    )
+    return decorate(compose)
 
 
 def _plan_op(migration: AnyMigration) -> Any:
-    @dg.op(name=f"plan_{migration.name}_pages", out=dg.DynamicOut(io_manager_key=PAGE_IO_MANAGER), tags={PRIORITY: "0"})
+    @dg.op(
+        name=f"plan_{migration.name}_pages",
+        ins={domain: dg.In(dg.Nothing) for domain in migration.depends_on},
+        out=dg.DynamicOut(io_manager_key=PAGE_IO_MANAGER),
+        tags={PRIORITY: "0"},
+    )
     async def plan_pages(
         context: dg.OpExecutionContext, config: PlanConfig, migrations: dg.ResourceParam[MigrationEngine]
     ) -> Any:  # an async generator: from a list, Dagster resets a context variable in another context (1.13.27)
@@ -105,6 +116,8 @@ def _plan_op(migration: AnyMigration) -> Any:
         filter = run_filter(migration, config.filter, partition)
         if partition is not None:
             require_known_prison(migration, partition, migrations.platform.settings, context.instance)
+        for caution in await cautions_of(migration, migrations.platform.clients, filter):
+            context.log.warning(caution)
         who = context.run_tags.get(WHO_TAG, migrations.platform.settings.user)
         run = await _taken_over(context, migrations, migration, filter)
         if run is None:

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -47,6 +48,18 @@ class Ignored(Exception):
         self.details = details
 
 
+class Failed(Exception):
+    """A record that cannot be migrated as things are, and may be later: it is tried again like any that failed.
+
+    Raised by `read` or `transform`, with a short code and a sentence for people that holds ids and codes only.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
 class AwaitsParent(Exception):
     """A record that cannot be written before another of the same domain, which has no mapping yet.
 
@@ -75,12 +88,17 @@ class DeclarationError(TypeError):
 
 @dataclass(frozen=True, kw_only=True)
 class MigrationContext:
-    """What a migration may use while it runs."""
+    """What a migration may use while it runs.
+
+    `filter` is that of the migration, also for the retry of some of its records; None where no migration is meant, or
+    the history has forgotten it.
+    """
 
     clients: HttpClients
     telemetry: Telemetry
     migration_id: str
     today: date
+    filter: BaseModel | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +126,8 @@ class Item(Generic[Id, Record, Request]):
     mapping: Mapping[str, Any] | None = None
     claimed: bool = False
     """Ours to write, by a claim in the ledger."""
+    looked_up: bool = False
+    """The mapping service has been asked, and has no pair."""
     resumed: bool = field(default=False)
     """Written by an earlier attempt: only its mapping is missing, and nothing of the record has been read."""
 
@@ -134,6 +154,12 @@ class Migration(ABC, Generic[Id, Record, Request]):
     migrated_path: ClassVar[str] = ""
     """Where it counts those that bear a migration's label, with `{migrationId}` in it; `/migration-id/{migrationId}`
     below `mapping_path` unless the domain says otherwise."""
+    migrated_query: ClassVar[Mapping[str, object]] = MappingProxyType({"size": 1})
+    """The query of that call. The answer is a page of mappings, or the bare number."""
+    page_size: ClassVar[int | None] = None
+    """Records a page unless a setting says otherwise; None: the general setting."""
+    depends_on: ClassVar[tuple[str, ...]] = ()
+    """The domains that must be migrated before this one, for the asset graph (see `cautions`)."""
     dps_id_field: ClassVar[str]
     """The name of the DPS id in a mapping, e.g. `vsipId`."""
     idempotent_write: ClassVar[bool] = False
@@ -199,6 +225,10 @@ class Migration(ABC, Generic[Id, Record, Request]):
     def mapping(self, id: Id, dps_id: str) -> dict[str, Any]:
         """The body of the mapping to record: ids only, since the ledger keeps it until it is recorded."""
 
+    async def mapping_of_adopted(self, id: Id, dps_id: str) -> dict[str, Any]:
+        """The same for a record in doubt whose DPS id an operator gives. Raises `ValueError` when that is none."""
+        return self.mapping(id, dps_id)
+
     def mapping_of_created(self, id: Id, dps_id: str) -> dict[str, Any]:
         """The same for a record that an event made: no migration to be labelled with."""
         mapping = {name: value for name, value in self.mapping(id, dps_id).items() if name != "label"}
@@ -225,9 +255,18 @@ class Migration(ABC, Generic[Id, Record, Request]):
         """The DPS id that a 409 shows in the place of the one in `mapping`."""
         return str(existing.get(self.dps_id_field))
 
+    def is_migrated(self, mapping: Mapping[str, Any]) -> bool:
+        """Whether a recorded mapping counts as a record migrated; else as one passed over on purpose."""
+        return True
+
     def maps_nothing(self, request: Request) -> bool:
         """Whether writing this leaves no mapping (an empty set): that it was done before, only the ledger can tell."""
         return False
+
+    @classmethod
+    async def cautions(cls, clients: HttpClients, filter: BaseModel) -> list[str]:
+        """What an operator should know before a run with this filter begins. It is said, and hinders nothing."""
+        return []
 
     @classmethod
     def message_id(cls, nomis_key: str) -> Any:
@@ -240,6 +279,15 @@ class Migration(ABC, Generic[Id, Record, Request]):
 
     def on_started(self, estimated: int, filter: BaseModel) -> None:
         """Telemetry at the start, beside `<telemetry name>-migration-started`."""
+
+    def on_skipped(self, item: Item[Id, Record, Request]) -> None:
+        """Telemetry for a record that the mapping service had already."""
+
+    def on_failed(self, item: Item[Id, Record, Request], error: Exception) -> None:
+        """Telemetry for an attempt to read, transform or write that failed, or whose outcome is unknown.
+
+        Not called for a record that the mapping service could not be asked about.
+        """
 
     def on_rejected(self, item: Item[Id, Record, Request], rejection: Rejected) -> None:
         """Telemetry for a record that was rejected."""

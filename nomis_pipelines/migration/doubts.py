@@ -50,6 +50,12 @@ async def adopt(
             f"{key} is mapped to DPS record {mapped}: if {dps_id} is a second record of it, delete {dps_id} in DPS; "
             f"to accept the mapping, adopt {mapped}"
         )
-    mapping = migration.mapping(id, dps_id) if record.migration_id else migration.mapping_of_created(id, dps_id)
+    try:
+        by_event = not record.migration_id
+        mapping = (
+            migration.mapping_of_created(id, dps_id) if by_event else await migration.mapping_of_adopted(id, dps_id)
+        )
+    except ValueError as error:
+        raise DoubtError(f"{key} cannot be mapped to {dps_id}: {error}") from None
     await platform.ledger.adopt(key, dps_id=dps_id, mapping=mapping)
     return Adoption.TO_BE_MAPPED

@@ -47,7 +47,7 @@ class MigrationEngine:
         opened = await open_migration(
             self.platform, migration_class, filter=filter, partition=partition, run_id=run_id, who=who
         )
-        migration = migration_class(context_of(self.platform, opened.migration_id))
+        migration = migration_class(context_of(self.platform, opened.migration_id, filter))
         self._run = self._build(migration, filter=filter, partition=partition, estimated=opened.estimated)
         return self._run
 
@@ -62,7 +62,7 @@ class MigrationEngine:
         row = await self.platform.ledger.take_over(migration_id, run_id)
         if row is None:
             return None
-        migration = migration_class(context_of(self.platform, migration_id))
+        migration = migration_class(context_of(self.platform, migration_id, filter))
         run = self._build(migration, filter=filter, partition=None, estimated=row.estimated_record_count)
         if row.status is MigrationStatus.CANCELLED_REQUESTED:
             run.stop.request("cancelled by an operator")
@@ -113,7 +113,7 @@ class MigrationEngine:
                 break
             after = records[-1].key
             for migration_id, group in _by_migration(records).items():
-                run = self._retry_run(migration_class, migration_id)
+                run = await self._retry_run(migration_class, migration_id)
                 page = Page(_retry_spec(migration_id, len(group)))
                 page.tally.listed = len(group)
                 page.items = [
@@ -130,7 +130,7 @@ class MigrationEngine:
         return total
 
     async def _retry(self, migration_class: AnyMigration, migration_id: str, records: Sequence[Record]) -> Tally:
-        run = self._retry_run(migration_class, migration_id)
+        run = await self._retry_run(migration_class, migration_id)
         page = Page(_retry_spec(migration_id, len(records)))
         await run.read_ids(page, [run.migration.parse_key(record.nomis_key) for record in records])
         partitions = {record.nomis_key: record.partition for record in records}
@@ -139,10 +139,17 @@ class MigrationEngine:
         tally = await run.record_page(await run.write_page(await run.transform_page(page)))
         return tally + await run.write_waiting()
 
-    def _retry_run(self, migration_class: AnyMigration, migration_id: str) -> MigrationRun:
-        migration = migration_class(context_of(self.platform, migration_id))
+    async def _retry_run(self, migration_class: AnyMigration, migration_id: str) -> MigrationRun:
+        row = await self.platform.ledger.migration(migration_id) if migration_id else None
+        filter = migration_class.filter.model_validate_json(row.filter) if row is not None and row.filter else None
+        migration = migration_class(context_of(self.platform, migration_id, filter))
         return self._build(
-            migration, filter=migration_class.filter(), partition=None, estimated=0, stop=self.stop, in_history=False
+            migration,
+            filter=filter or migration_class.filter.model_construct(),
+            partition=None,
+            estimated=0,
+            stop=self.stop,
+            in_history=False,
         )
 
     def _build(
@@ -162,7 +169,7 @@ class MigrationEngine:
             filter=filter,
             partition=partition,
             estimated=estimated,
-            page_size=settings.page_size_of(migration.name),
+            page_size=settings.page_size_of(migration.name, migration.page_size),
             concurrency=settings.http_max_concurrency,
             patience_seconds=settings.breaker_seconds,
             stop=stop,

@@ -73,6 +73,8 @@ class Fates:
             claimed=item.claimed,
         )
         await self._count_end(page, item, Outcome.FAILED, reason, stored=stored)
+        if item.looked_up:
+            self._migration.on_failed(item, error)
         log.warning("%s %s failed: %s", item.key.entity, item.key.nomis_key, reason)
 
     async def _count_end(

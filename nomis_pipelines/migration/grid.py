@@ -11,19 +11,21 @@ import dagster as dg
 
 from nomis_pipelines.migration.declaration import Migration
 from nomis_pipelines.migration.filters import FilterError
-from nomis_pipelines.migration.partitions import PRISON_CODE, PRISONS_SET, ByMonth, Partitions, Whole
+from nomis_pipelines.migration.partitions import PRISON_CODE, PRISONS_SET, ByMonth, ByPrison, Partitions, Whole
 from nomis_pipelines.settings import LONDON, Settings
 
 PRISONS = dg.DynamicPartitionsDefinition(name=PRISONS_SET)
 
 
 def dagster_partitions(partitions: Partitions) -> dg.PartitionsDefinition[str]:
-    """Prison x window (keys read `HEI|2024-05`), window alone, or one that is all.
+    """Prison x window (keys read `HEI|2024-05`), window alone, prison alone, or one that is all.
 
     The running month is there from its first day.
     """
     if isinstance(partitions, Whole):
         return dg.StaticPartitionsDefinition([partitions.KEY])
+    if isinstance(partitions, ByPrison):
+        return PRISONS
     months = dg.MonthlyPartitionsDefinition(
         start_date=partitions.first_month, fmt="%Y-%m", timezone=LONDON, end_offset=1
     )

@@ -28,6 +28,10 @@ class PageSizeRefused(Exception):
     """The service gives smaller pages than asked for: ids would be missed. The message names the setting to change."""
 
 
+class FilterRefused(Exception):
+    """NOMIS refuses the filter of a run with 400. The message is NOMIS's own, made for people."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class IdPage(Generic[Id]):
     """One answer of an ids endpoint: the ids and how many there are in all."""

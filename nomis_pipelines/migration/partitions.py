@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 from pydantic import BaseModel
 
@@ -185,7 +185,45 @@ class Whole:
         return [self.KEY]
 
 
-Partitions = PrisonByMonth | ByMonth | Whole
+@dataclass(frozen=True)
+class ByPrison:
+    """Prison alone, for ids endpoints that take exactly one and no window of time. A key reads `HEI`.
+
+    Filter fields in `beside` choose no records: a filter that sets them still covers the prison whole.
+    """
+
+    prison_field: str
+    beside: tuple[str, ...] = ()
+    WINDOW: ClassVar[str] = "all"
+    """What stands for the time of a prison, where other partitions have a month."""
+
+    def filter_values(self, key: str) -> dict[str, Any]:
+        """The part of the domain's filter that a key stands for. Raises `PartitionError`."""
+        return {self.prison_field: self.prison_of(key)}
+
+    def describe(self) -> str:
+        """For people: what a key stands for."""
+        return "prison, such as HEI"
+
+    def prison_of(self, key: str) -> str:
+        """The prison of a key, which is the key. Raises `PartitionError`."""
+        if not PRISON_CODE.fullmatch(key):
+            raise PartitionError(f"{key!r} is not a partition: a key is a prison, such as HEI")
+        return key
+
+    def covered(self, filter: BaseModel, today: date, prisons: Sequence[str] = ()) -> list[str]:
+        """The prison of a filter that restricts nothing else; every filter names one."""
+        prison: str | None = getattr(filter, self.prison_field)
+        whole = prison is not None and _restricts_only(filter, {self.prison_field, *self.beside})
+        return [prison] if whole and prison and PRISON_CODE.fullmatch(prison) else []
+
+
+Partitions = PrisonByMonth | ByMonth | ByPrison | Whole
+
+
+def has_prisons(partitions: Partitions) -> TypeGuard[PrisonByMonth | ByPrison]:
+    """Whether a partition belongs to one prison."""
+    return isinstance(partitions, PrisonByMonth | ByPrison)
 
 
 def _midnight(day: date) -> datetime:

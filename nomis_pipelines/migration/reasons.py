@@ -14,7 +14,7 @@ from nomis_pipelines.http import (
     ServiceError,
     Unavailable,
 )
-from nomis_pipelines.migration.declaration import ParentNotMigrated
+from nomis_pipelines.migration.declaration import Failed, ParentNotMigrated
 from nomis_pipelines.settings import SERVICES
 
 
@@ -29,14 +29,23 @@ def reason_of(error: Exception) -> str:
             return f"{error.service}-{error.status or 'unavailable'}"
         case ParentNotMigrated():
             return "parent-not-migrated"
+        case Failed():
+            return error.reason
         case _:
             return f"error-{type(error).__name__}"
+
+
+def words_of(error: Exception) -> str:
+    """An error in words for telemetry: those of errors that are known to hold no value, else the kind of error."""
+    return str(error) if isinstance(error, ServiceError | Failed | ParentNotMigrated) else type(error).__name__
 
 
 def describe(error: Exception) -> Mapping[str, Any]:
     """What the ledger keeps of an error: where it happened and a redacted body; never a value of the record."""
     if isinstance(error, ParentNotMigrated):
         return {"parent": error.parent, "problem": error.message}
+    if isinstance(error, Failed):
+        return {"problem": error.message}
     if not isinstance(error, ServiceError):
         return {"error": type(error).__name__, "at": _place(error)}
     details: dict[str, Any] = {"service": error.service, "method": error.method, "path": error.template}

@@ -19,7 +19,7 @@ from nomis_pipelines.http import NotFound, ServiceError
 from nomis_pipelines.ledger import Record, RecordKey, State
 from nomis_pipelines.migration.declaration import Migration, MigrationContext
 from nomis_pipelines.migration.filters import filter_query
-from nomis_pipelines.migration.partitions import MONTH, PRISON_CODE, PartitionError, PrisonByMonth, Whole
+from nomis_pipelines.migration.partitions import MONTH, PRISON_CODE, ByPrison, PartitionError, Whole, has_prisons
 from nomis_pipelines.migration.reconciliation import (
     EARLIER,
     NO_PRISON,
@@ -72,13 +72,13 @@ class Reconciler:
         self.stop = stop or StopRequest()
         self._prisons = prisons
         self._partitions = migration_class.partitions
-        self._by_prison = isinstance(self._partitions, PrisonByMonth)
+        self._by_prison = has_prisons(self._partitions)
         self._migration = migration_class(
             MigrationContext(
                 clients=platform.clients, telemetry=platform.telemetry, migration_id="", today=platform.today()
             )
         )
-        self._page_size = platform.settings.page_size_of(migration_class.name)
+        self._page_size = platform.settings.page_size_of(migration_class.name, migration_class.page_size)
         self._concurrency = platform.settings.http_max_concurrency
         self._suspects: list[tuple[Cell, _Finding]] = []
         self._kept: Counter[Standing] = Counter()
@@ -120,6 +120,10 @@ class Reconciler:
             if scope.from_month or scope.to_month:
                 raise PartitionError(f"{self._migration.name} cannot be reconciled by month: its one partition is all")
             return [(None, self._partitions.KEY)]
+        if isinstance(self._partitions, ByPrison):
+            if scope.from_month or scope.to_month:
+                raise PartitionError(f"{self._migration.name} cannot be reconciled by month, only by prison")
+            return [(prison, ByPrison.WINDOW) for prison in scope.prisons or self._prisons]
         months = [
             month
             for month in self._partitions.months(self.platform.today())
@@ -136,7 +140,8 @@ class Reconciler:
         by_month: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for partition, count in (await self.platform.ledger.mapped_by_partition(self._migration.name)).items():
             if partition is not None:
-                by_month[partition.rpartition("|")[2]][partition] = count
+                window = ByPrison.WINDOW if isinstance(self._partitions, ByPrison) else partition.rpartition("|")[2]
+                by_month[window][partition] = count
         return by_month
 
     async def _window(
@@ -164,6 +169,8 @@ class Reconciler:
     def _values(self, prisons: Sequence[str], month: str) -> dict[str, Any]:
         if isinstance(self._partitions, Whole):
             return self._partitions.filter_values(month)
+        if isinstance(self._partitions, ByPrison):
+            return self._partitions.filter_values(prisons[0])
         if month == EARLIER:
             return self._partitions.earlier_values(prisons)
         return self._partitions.month_values(month, prisons)
@@ -252,9 +259,10 @@ class Reconciler:
     ) -> None:
         """Records that the ledger believes mapped and NOMIS did not list: surplus if mapped, and gone from NOMIS."""
         for partition, count in self._believed.get(month, {}).items():
-            if count <= hits.get(partition, 0) or (prison and not partition.startswith(f"{prison}|")):
+            where = self._partitions.prison_of(partition) or NO_PRISON
+            if count <= hits.get(partition, 0) or prison not in (None, where):
                 continue
-            cell = (self._partitions.prison_of(partition) or NO_PRISON, month)
+            cell = (where, month)
             after: RecordKey | None = None
             while records := await self.platform.ledger.records(
                 self._migration.name, states=[State.MAPPED], partition=partition, after=after, limit=BATCH

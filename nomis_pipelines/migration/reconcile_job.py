@@ -9,7 +9,7 @@ from nomis_pipelines.markdown import as_markdown
 from nomis_pipelines.migration.checks import as_check_result
 from nomis_pipelines.migration.declaration import Migration
 from nomis_pipelines.migration.grid import known_prisons
-from nomis_pipelines.migration.partitions import PRISONS_SET, PrisonByMonth
+from nomis_pipelines.migration.partitions import PRISONS_SET, has_prisons
 from nomis_pipelines.migration.reconciliation import Reconciliation, Scope, Standing
 from nomis_pipelines.migration.workers import StopRequest
 from nomis_pipelines.platform import Platform
@@ -38,7 +38,7 @@ def build_reconciliation(migration: AnyMigration, asset: dg.AssetKey) -> dg.JobD
         from nomis_pipelines.migration.reconcile import Reconciler
 
         added = context.instance.get_dynamic_partitions(PRISONS_SET)
-        prisons = [*known_prisons(platform.settings), *added] if isinstance(migration.partitions, PrisonByMonth) else []
+        prisons = [*known_prisons(platform.settings), *added] if has_prisons(migration.partitions) else []
         stop = StopRequest()
         reconciler = Reconciler(platform, migration, prisons=list(dict.fromkeys(prisons)), stop=stop)
         scope = Scope(prisons=config.prisons, from_month=config.from_month, to_month=config.to_month)

@@ -168,7 +168,9 @@ class MigrationRun:
                 if record is not None and record.state not in (State.MAPPED, State.DUPLICATE):
                     await self.ledger.settle(item.key, dps_id)
                 self._fates.count(page.tally, Outcome.SKIPPED)
+                self.migration.on_skipped(item)
                 return
+            item.looked_up = True
             try:
                 item.record = await self.migration.read(item.id)
             except AwaitsParent as awaits:
@@ -315,6 +317,7 @@ class MigrationRun:
                 raise  # DPS answered that it did not write
             await self.ledger.in_doubt(item.key, details=describe(error))
             self._fates.count(page.tally, Outcome.IN_DOUBT, reason_of(error))
+            self.migration.on_failed(item, error)
             return False
         if isinstance(written, Written):
             item.dps_id, item.mapping = written.dps_id, written.mapping
@@ -385,7 +388,8 @@ class MigrationRun:
 
     async def _mapped(self, page: Page, item: AnyItem) -> bool:
         await self.ledger.mapped(item.key)
-        self._fates.count(page.tally, Outcome.MIGRATED)
+        migrated = self.migration.is_migrated(item.mapping or {})
+        self._fates.count(page.tally, Outcome.MIGRATED if migrated else Outcome.SKIPPED)
         return True
 
     async def _each(self, page: Page, items: list[AnyItem], work: Callable[[AnyItem], Awaitable[None]]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from nomis_pipelines.http import ServiceError
+from nomis_pipelines.http import HttpClients, ServiceError
 from nomis_pipelines.migration.declaration import Migration, MigrationContext
 from nomis_pipelines.migration.filters import filter_json, filter_query
 from nomis_pipelines.migration.reasons import fix_for
@@ -73,7 +73,7 @@ async def open_migration(
         f"{migration_class.telemetry_name}-migration-started",
         {"migrationId": migration_id, "estimatedCount": estimated, **query},
     )
-    migration_class(context_of(platform, migration_id)).on_started(estimated, filter)
+    migration_class(context_of(platform, migration_id, filter)).on_started(estimated, filter)
     await platform.audit.migration_started(
         migration_type=migration_class.migration_type,
         migration_id=migration_id,
@@ -83,8 +83,24 @@ async def open_migration(
     return Opened(migration_id=migration_id, estimated=estimated)
 
 
-def context_of(platform: Platform, migration_id: str) -> MigrationContext:
-    """What a migration with this id may use."""
+async def cautions_of(migration_class: AnyMigration, clients: HttpClients, filter: BaseModel) -> list[str]:
+    """What an operator should know before a run begins; that a service could not be asked is one of these things.
+
+    Raises `FilterRefused`, as the start would.
+    """
+    try:
+        return await migration_class.cautions(clients, filter)
+    except ServiceError as error:
+        needed = ", ".join(migration_class.depends_on)
+        return [f"whether {needed} are migrated could not be found out: {error}"]
+
+
+def context_of(platform: Platform, migration_id: str, filter: BaseModel | None) -> MigrationContext:
+    """What a migration with this id and filter may use."""
     return MigrationContext(
-        clients=platform.clients, telemetry=platform.telemetry, migration_id=migration_id, today=platform.today()
+        clients=platform.clients,
+        telemetry=platform.telemetry,
+        migration_id=migration_id,
+        today=platform.today(),
+        filter=filter,
     )

@@ -92,6 +92,8 @@ STORES: dict[str, Kept] = {
     ),
     "alerts": SetStores("/alerts", "/mappings/alerts", "prisoner", lambda key: key.partition("/")[0]),
     "locations": Stores("/locations", "/mappings/locations", "id", "nomisId", str),
+    "activities": Stores("/activities", "/mappings/activities", "id", "nomisKey", str),
+    "allocations": Stores("/allocations", "/mappings/allocations", "id", "nomisKey", str),
 }
 
 
@@ -105,7 +107,7 @@ def _of_record(key: str, record: Record, pair: str | None, in_dps: list[str]) ->
     if record.state is State.MAPPED:
         if pair != record.dps_id:
             problems.append(f"{key}: the ledger says mapped to {record.dps_id}, the mapping service {pair}")
-        if record.dps_id not in in_dps:
+        if record.dps_id and record.dps_id not in in_dps:
             problems.append(f"{key}: mapped to {record.dps_id}, which DPS does not have")
     expected = {State.MAPPED: 1, State.WRITTEN: 1, State.DUPLICATE: 2}.get(record.state, 0)
     if len(in_dps) > expected and record.state is not State.IN_DOUBT:

@@ -2,5 +2,5 @@
 
 from typing import Literal
 
-ServiceName = Literal["auth", "nomis", "mapping", "visits", "sentencing", "alerts", "locations", "*"]
+ServiceName = Literal["auth", "nomis", "mapping", "visits", "sentencing", "alerts", "locations", "activities", "*"]
 """A service that a fault can hit, or all of them."""

@@ -32,6 +32,7 @@ SERVICE_CLIENTS = {
     "sentencing": "sentencing-api",
     "alerts": "alerts-api",
     "locations": "locations-api",
+    "activities": "activities-api",
 }
 
 OnReady = Callable[[dict[str, Any]], None]

@@ -9,6 +9,7 @@ from typing import Any
 from nomis_pipelines.sandbox.data.world import World
 from nomis_pipelines.sandbox.faults import ActiveFault, Fault, Outage
 from nomis_pipelines.sandbox.services import (
+    activities,
     adjustments,
     admin,
     alerts,
@@ -20,6 +21,8 @@ from nomis_pipelines.sandbox.services import (
     nomis_alerts,
     visit_scheduler,
 )
+from nomis_pipelines.sandbox.services.mapping_activities import add_activity_mappings
+from nomis_pipelines.sandbox.services.nomis_activities import add_activities
 from nomis_pipelines.sandbox.stores import Stores
 from nomis_pipelines.sandbox.tokens import TokenIssuer, TokenVerifier
 from nomis_pipelines.sandbox.wire import Service
@@ -43,6 +46,7 @@ class SandboxServer:
             "mapping": mapping.build(
                 stores.visit_mappings, stores.adjustment_mappings, stores.location_mappings, stores.rooms
             ),
+            "activities": activities.build(stores.dps_activities, world),
             "sentencing": adjustments.build(stores.dps_adjustments),
             "alerts": alerts.build(stores.dps_alerts, stores.nomis_alerts, world),
             "locations": locations.build(stores.dps_locations),
@@ -50,6 +54,13 @@ class SandboxServer:
         }
         nomis_alerts.add_alerts(routers["nomis"], stores.nomis_alerts)
         mapping_alerts.add_alerts(routers["mapping"], stores.alert_mappings)
+        add_activities(routers["nomis"], stores.nomis_activities)
+        add_activity_mappings(
+            routers["mapping"],
+            stores.activity_mappings,
+            stores.allocation_mappings,
+            stores.nomis_activities.data,
+        )
         self.services = {name: Service(name, router, verifier) for name, router in routers.items()}
         self.admin = Service("admin", admin.build(self, stores, self.issuer, self.rules), None)
         self._faults: list[ActiveFault] = []

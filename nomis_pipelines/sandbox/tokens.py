@@ -26,6 +26,9 @@ ALERTS_RESYNC_ROLES = frozenset({"ROLE_NOMIS_ALERTS"})
 LOCATIONS_2024_ROLES = frozenset({"ROLE_NOMIS_LOCATIONS"})
 MIGRATE_LOCATIONS_ROLES = frozenset({"ROLE_MIGRATE_LOCATIONS"})
 SYNC_LOCATIONS_ROLES = frozenset({"ROLE_SYNC_LOCATIONS"})
+ACTIVITIES_ROLES = frozenset({"ROLE_NOMIS_ACTIVITIES"})
+ACTIVITIES_2024_ROLES = frozenset({"ROLE_NOMIS_ACTIVITIES"})
+LOCATION_READ_ROLES = frozenset({"ROLE_NOMIS_DPS_MAPPING__LOCATIONS__R"})
 CONTROL_2024_ROLES = frozenset(
     {
         "ROLE_MIGRATE_VISITS",
@@ -33,6 +36,7 @@ CONTROL_2024_ROLES = frozenset(
         "ROLE_MIGRATE_ALERTS",
         "ROLE_MIGRATE_LOCATIONS",
         "ROLE_NOMIS_LOCATIONS",
+        "ROLE_MIGRATE_ACTIVITIES",
         "ROLE_MIGRATION_ADMIN",
         "ROLE_QUEUE_ADMIN",
     }
@@ -67,8 +71,16 @@ CLIENTS: dict[str, Client] = {
         _client("sentencing-api", ADJUSTMENTS_ROLES),
         _client("alerts-api", ALERTS_ROLES | ALERTS_RESYNC_ROLES),
         _client("locations-api", MIGRATE_LOCATIONS_ROLES | SYNC_LOCATIONS_ROLES),
+        _client("activities-api", ACTIVITIES_ROLES),
         # the registrations of 2024, whose roles were one a domain
-        _client("nomis-2024", VISITS_2024_ROLES | SENTENCING_2024_ROLES | ALERTS_2024_ROLES | LOCATIONS_2024_ROLES),
+        _client(
+            "nomis-2024",
+            VISITS_2024_ROLES
+            | SENTENCING_2024_ROLES
+            | ALERTS_2024_ROLES
+            | LOCATIONS_2024_ROLES
+            | ACTIVITIES_2024_ROLES,
+        ),
         # what an operator's session may do; also maintains the room mappings
         _client("operator", CONTROL_ROLES | ROOM_ROLES),
         _client("operator-2024", CONTROL_2024_ROLES),

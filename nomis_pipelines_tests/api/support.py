@@ -27,12 +27,13 @@ SENTENCING_2024 = "ROLE_MIGRATE_SENTENCING"
 ALERTS_2024 = "ROLE_MIGRATE_ALERTS"
 LOCATIONS_2024 = "ROLE_MIGRATE_LOCATIONS"
 LOCATION_REPAIRS_2024 = "ROLE_NOMIS_LOCATIONS"
+ACTIVITIES_2024 = "ROLE_MIGRATE_ACTIVITIES"
 HISTORY_2024 = "ROLE_MIGRATION_ADMIN"
 QUEUES = "ROLE_SYSCON__QUEUE_ADMIN"
 QUEUES_2024 = "ROLE_QUEUE_ADMIN"
 ALL_ROLES = (
     MIGRATION, UPDATE, SYSCON, VISITS_2024, SENTENCING_2024, ALERTS_2024, LOCATIONS_2024, LOCATION_REPAIRS_2024,
-    HISTORY_2024, QUEUES, QUEUES_2024,
+    ACTIVITIES_2024, HISTORY_2024, QUEUES, QUEUES_2024,
 )  # fmt: skip
 
 CELL_DPS_ID = "e0b8b0f4-6a37-4a0c-8a3d-3d1f6f1a7c55"
@@ -158,6 +159,22 @@ class Services(FakeServices):
         self.answers["/sync/upsert"] = json_answer(200, {"id": CELL_DPS_ID})
         self.answers["/sync/delete/*"] = json_answer(204, None)
         self.answers["/mapping/locations/dps/*"] = json_answer(204, None)
+
+
+def activities_answers(migration_id: str) -> dict[str, WireResponse | Exception]:
+    """What the services answer about activities, none of which is listed and two of which a migration recorded."""
+    label = migration_id.replace(":", "%3A")
+    nothing = json_answer(200, {"content": [], "totalElements": 0, "size": 1})
+    recorded = [{"nomisCourseActivityId": 90110, "activityId": 5501}, {"nomisCourseActivityId": 90111}]
+    return {
+        "/activities/ids": nothing,
+        "/allocations/ids": nothing,
+        f"/migration-count/migration-id/{label}": json_answer(200, 2),
+        f"/activities/migration/migration-id/{label}": json_answer(200, {"content": recorded, "totalElements": 2}),
+        "/activities/end": json_answer(200, None),
+        "/activities/move-end-date": json_answer(200, None),
+        "/move-activity-start-dates": json_answer(200, ["Activity 5499 not moved"]),
+    }
 
 
 @dataclass

@@ -11,6 +11,7 @@ from nomis_pipelines.api.app import build_app
 from nomis_pipelines.ledger import Ledger
 from nomis_pipelines_tests import world
 from nomis_pipelines_tests.api.support import (
+    ACTIVITIES_2024,
     ALERTS_2024,
     ALL_ROLES,
     HISTORY_2024,
@@ -24,6 +25,7 @@ from nomis_pipelines_tests.api.support import (
     UPDATE,
     VISITS_2024,
     Api,
+    activities_answers,
 )
 from nomis_pipelines_tests.fake_services import error, json_answer
 
@@ -33,6 +35,9 @@ SENTENCING_ROLES = (MIGRATION, SYSCON, SENTENCING_2024)
 ALERTS_ROLES = (MIGRATION, SYSCON, ALERTS_2024)
 LOCATIONS_ID = "2026-03-01T12:00:00"
 LOCATIONS_ROLES = (MIGRATION, SYSCON, LOCATIONS_2024)
+ACTIVITIES_ID, ALLOCATIONS_ID = "2026-03-01T12:00:00", "2026-03-01T13:00:00"
+ACTIVITIES_ROLES = (MIGRATION, SYSCON, ACTIVITIES_2024)
+ACTIVITIES_FILTER = '{"prisonId":"BXI","activityStartDate":"2026-03-20","nomisActivityEndDate":"2026-03-19"}'
 BOOKING = "/prisoners/booking-id/{bookingId}"
 
 
@@ -89,6 +94,13 @@ ROWS = [
     Row("POST", "/migrate/sentencing", SENTENCING_ROLES, 202, json={"fromDate": "2024-01-01"}),
     Row("POST", "/migrate/alerts", ALERTS_ROLES, 202, json={"fromDate": "2024-01-01"}),
     Row("POST", "/migrate/locations", LOCATIONS_ROLES, 202, json={"fromDate": "2024-01-01"}),
+    Row("POST", "/migrate/activities", ACTIVITIES_ROLES, 202, json={"prisonId": "BXI"}),
+    Row("POST", "/migrate/allocations", ACTIVITIES_ROLES, 202, json={"prisonId": "BXI"}),
+    Row("PUT", "/migrate/activities/{migrationId}/end", ACTIVITIES_ROLES, values={"migrationId": ACTIVITIES_ID}),
+    Row("PUT", "/migrate/activities/{migrationId}/move-start-dates", ACTIVITIES_ROLES,
+        values={"migrationId": ACTIVITIES_ID}, json={"newActivityStartDate": "2026-04-01"}),
+    *of_2024("activities", ACTIVITIES_ROLES, ACTIVITIES_ID),
+    *of_2024("allocations", ACTIVITIES_ROLES, ALLOCATIONS_ID),
     *of_type("GET", "/migrate/history/all/{migrationType}"),
     *of_type("GET", "/migrate/history/active/{migrationType}"),
     *of_type("GET", "/migrate/dead-letter-queue/{migrationType}"),
@@ -133,6 +145,9 @@ async def api(api: Api) -> Api:
     await completed(ledger, "SENTENCING_ADJUSTMENTS", "sentencing_adjustments", hour=11)
     await completed(ledger, "ALERTS", "alerts", hour=13)
     await completed(ledger, "LOCATIONS", "locations", hour=12)
+    await completed(ledger, "ACTIVITIES", "activities", hour=12, filter_json=ACTIVITIES_FILTER)
+    await completed(ledger, "ALLOCATIONS", "allocations", hour=13)
+    api.services.answers |= activities_answers(ACTIVITIES_ID)
     nothing = {"sentenceAdjustments": [], "keyDateAdjustments": []}
     api.services.answers["/sentencing-adjustments"] = json_answer(200, nothing)
     api.services.answer_locations()
@@ -143,10 +158,10 @@ async def api(api: Api) -> Api:
     return api
 
 
-async def completed(ledger: Ledger, migration_type: str, domain: str, *, hour: int) -> None:
+async def completed(ledger: Ledger, migration_type: str, domain: str, *, hour: int, filter_json: str = "{}") -> None:
     now = datetime(2026, 3, 1, hour, tzinfo=UTC)
     migration_id = await ledger.start_migration(
-        migration_type=migration_type, domain=domain, filter_json="{}", estimated=3, now=now
+        migration_type=migration_type, domain=domain, filter_json=filter_json, estimated=3, now=now
     )
     await ledger.end_migration(migration_id, status="COMPLETED", migrated=2, failed=1, now=now)
 

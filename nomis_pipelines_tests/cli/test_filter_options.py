@@ -20,6 +20,7 @@ from pydantic.alias_generators import to_camel
 from nomis_pipelines.cli.filter_options import with_options
 from nomis_pipelines.cli.launch import UNMARKED_LOOKS
 from nomis_pipelines.cli.main import cli
+from nomis_pipelines.domains.activities import ACTIVITIES
 from nomis_pipelines.domains.visits import VISITS
 from nomis_pipelines.ledger import Ledger
 from nomis_pipelines.migration.filters import run_filter
@@ -244,3 +245,19 @@ def complete(line: str) -> str:
         timeout=60,
     )
     return ended.stdout
+
+
+def test_one_prison_is_the_filter_of_a_domain_that_takes_exactly_one() -> None:
+    assert with_options(ACTIVITIES.migration, {}, prisons=["HEI"]) == {"prisonId": "HEI"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"prisons": ["HEI", "MDI"]}, "one prison at a time"),
+        ({"prisons": ["HEI"], "start": "2024-05"}, "cannot be asked for by time"),
+    ],
+)
+def test_a_domain_of_single_prisons_takes_no_more_and_no_time(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(click.BadParameter, match=words):
+        with_options(ACTIVITIES.migration, {}, **options)

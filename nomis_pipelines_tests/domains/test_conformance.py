@@ -9,7 +9,7 @@ from nomis_pipelines.domains import DOMAINS, consumers_of
 from nomis_pipelines.domains.declaration import Domain
 from nomis_pipelines.migration.checks import NAMES
 from nomis_pipelines.migration.filters import filter_json, run_filter
-from nomis_pipelines.migration.partitions import PrisonByMonth, Whole
+from nomis_pipelines.migration.partitions import ByMonth, ByPrison, PrisonByMonth, Whole
 from nomis_pipelines.sandbox.compare import STORES
 from nomis_pipelines.sandbox.sqs import QUEUES
 from nomis_pipelines.settings import SERVICES
@@ -19,7 +19,7 @@ every_domain = pytest.mark.parametrize("domain", DOMAINS, ids=lambda domain: dom
 
 by_month = pytest.mark.parametrize(
     "domain",
-    [domain for domain in DOMAINS if not isinstance(domain.migration.partitions, Whole)],
+    [domain for domain in DOMAINS if isinstance(domain.migration.partitions, PrisonByMonth | ByMonth)],
     ids=lambda domain: domain.name,
 )
 
@@ -30,6 +30,8 @@ def partition_of(domain: Domain) -> str:
             return "HEI|2024-02"
         case Whole(KEY=key):
             return key
+        case ByPrison():
+            return "HEI"
         case _:
             return "2024-02"
 
@@ -54,8 +56,9 @@ def test_its_services_are_in_the_settings(domain: Domain) -> None:
 
 
 @every_domain
-def test_an_empty_filter_is_a_filter_and_is_stored_without_blanks_or_nulls(domain: Domain) -> None:
-    text = filter_json(run_filter(domain.migration, {}, None))
+def test_a_filter_that_says_as_little_as_it_may_is_stored_without_blanks_or_nulls(domain: Domain) -> None:
+    needed = {"prisonId": "HEI"} if isinstance(domain.migration.partitions, ByPrison) else {}
+    text = filter_json(run_filter(domain.migration, needed, None))
     assert " " not in text
     assert "null" not in text
 
@@ -85,11 +88,22 @@ def test_it_has_an_asset_checks_jobs_and_sensors_with_the_mechanical_names(domai
     jobs = {job.name for job in definitions.resolve_all_job_defs()}
     expected = {f"migrate_{domain.name}", f"migrate_{domain.name}_by_filter", f"retry_failed_{domain.name}"}
     expected |= {f"repair_{domain.name}_{repair.name}" for repair in domain.repairs}
+    expected |= {f"{domain.name}_{action.name.replace('-', '_')}" for action in domain.actions}
     sensors = {sensor.name for sensor in definitions.sensors or []}
     if consumers_of(domain):
         expected.add(f"synchronise_{domain.name}")
         assert f"{domain.name}_events" in sensors
     assert expected <= jobs
+
+
+def test_an_asset_depends_on_those_that_must_be_migrated_before() -> None:
+    graph = build_definitions().resolve_asset_graph()
+    parents = {
+        key.path[1]: sorted(parent.path[1] for parent in graph.get(key).parent_keys)
+        for key in graph.get_all_asset_keys()
+    }
+    assert parents == {domain.name: list(domain.migration.depends_on) for domain in DOMAINS}
+    assert parents["allocations"] == ["activities"]
 
 
 @every_domain

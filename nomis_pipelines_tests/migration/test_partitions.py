@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from nomis_pipelines.domains.activities import ACTIVITIES
 from nomis_pipelines.domains.visits import VISITS
 from nomis_pipelines.domains.visits.migration import VisitsFilter
+from nomis_pipelines.migration.filters import FilterError, run_filter
+from nomis_pipelines.migration.grid import PRISONS, dagster_partitions
 from nomis_pipelines.migration.partitions import ByMonth, PartitionError, PrisonByMonth
 
 TODAY = date(2026, 3, 10)
@@ -111,3 +114,44 @@ def test_months_alone_have_inclusive_dates_and_no_prison() -> None:
     for key in ("2024-2", "HEI|2024-02", "2023-12"):
         with pytest.raises(PartitionError):
             months.filter_values(key)
+
+
+BY_PRISON = ACTIVITIES.migration
+
+
+def test_a_prison_alone_is_a_key_and_the_whole_of_its_filter() -> None:
+    filter = run_filter(BY_PRISON, {"activityStartDate": "2026-10-05"}, "HEI")
+    assert filter.model_dump(mode="json", by_alias=True, exclude_none=True) == {
+        "prisonId": "HEI", "activityStartDate": "2026-10-05",
+    }  # fmt: skip
+    assert (BY_PRISON.partitions.prison_of("HEI"), BY_PRISON.partitions.describe()) == ("HEI", "prison, such as HEI")
+    assert dagster_partitions(BY_PRISON.partitions) is PRISONS
+
+
+@pytest.mark.parametrize("key", ["", "hei", "HEI|2024-05", "all", "HE"])
+def test_a_key_that_is_no_prison_is_refused(key: str) -> None:
+    with pytest.raises(FilterError, match="a key is a prison"):
+        run_filter(BY_PRISON, {}, key)
+
+
+def test_a_prison_cannot_be_asked_for_beside_the_partition() -> None:
+    with pytest.raises(FilterError, match="already sets prisonId"):
+        run_filter(BY_PRISON, {"prisonId": "MDI"}, "HEI")
+
+
+@pytest.mark.parametrize(
+    ("filter", "keys"),
+    [
+        ({}, ["HEI"]),
+        ({"activityStartDate": "2026-10-05", "nomisActivityEndDate": "2026-10-04"}, ["HEI"]),
+        ({"courseActivityId": 90110}, []),
+    ],
+)
+def test_a_filter_covers_its_prison_unless_it_names_one_record(filter: dict[str, Any], keys: list[str]) -> None:
+    chosen = run_filter(BY_PRISON, {"prisonId": "HEI", **filter}, None)
+    assert BY_PRISON.partitions.covered(chosen, date(2026, 9, 28), ["MDI"]) == keys
+
+
+def test_a_filter_without_its_prison_is_refused_by_name() -> None:
+    with pytest.raises(FilterError, match="filter of activities: prisonId: Field required"):
+        run_filter(BY_PRISON, {}, None)

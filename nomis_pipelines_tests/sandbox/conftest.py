@@ -29,6 +29,7 @@ CLIENT_OF = {
     "sentencing": "sentencing-api",
     "locations": "locations-api",
     "alerts": "alerts-api",
+    "activities": "activities-api",
 }
 
 

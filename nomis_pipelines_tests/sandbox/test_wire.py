@@ -152,10 +152,11 @@ async def test_latency_delays_the_answer(running: Running, options: dict, least:
 
 
 async def test_requests_in_flight_are_counted_while_they_wait(running: Running) -> None:
-    await running.fault("latency", "nomis", milliseconds=200)
+    await running.fault("latency", "nomis", milliseconds=2000)
     calls = [asyncio.create_task(running.call("nomis", "GET", f"/visits/{n}")) for n in range(1, 8)]
-    await asyncio.sleep(0.1)
-    assert running.server.counts()["nomis"]["in_flight"] == 7
+    while running.server.counts()["nomis"]["in_flight"] < 7:
+        assert not any(call.done() for call in calls)
+        await asyncio.sleep(0.01)
     await asyncio.gather(*calls)
     assert running.server.counts()["nomis"]["in_flight"] == 0
     assert running.server.counts()["nomis"]["max_in_flight"] == 7

@@ -1,6 +1,5 @@
 """The migration of visits, step by step as the visits card, section 5 has it."""
 
-import asyncio
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -17,6 +16,7 @@ from nomis_pipelines.domains.visits.transform import VisitRecord, needs_room, tr
 from nomis_pipelines.http import Conflict, InvalidAnswer, Rejected as RefusedByService, ServiceClient
 from nomis_pipelines.migration.declaration import Item, Migration, MigrationContext, Rejected
 from nomis_pipelines.migration.ids import ByPageNumber, IdPage
+from nomis_pipelines.migration.once import Once
 from nomis_pipelines.migration.partitions import PRISON_CODE, PrisonByMonth
 
 GRID = PrisonByMonth("2010-01", "prison_ids", "from_date_time", "to_date_time")
@@ -81,7 +81,7 @@ class VisitsMigration(Migration[int, VisitRecord, MigrateVisitRequest]):
 
     def __init__(self, context: MigrationContext) -> None:
         super().__init__(context)
-        self._rooms: dict[tuple[str, str], asyncio.Task[VisitRoomMapping | None]] = {}
+        self._rooms = Once(self._find_room)
 
     def key(self, id: int) -> str:
         return str(id)
@@ -102,7 +102,7 @@ class VisitsMigration(Migration[int, VisitRecord, MigrateVisitRequest]):
         location = visit.agency_internal_location
         if location is None or not needs_room(visit, self.context.today):
             return VisitRecord(visit)
-        room = await self._room(visit.prison_id, location.description)
+        room = await self._rooms(visit.prison_id, location.description)
         return VisitRecord(visit) if room is None else VisitRecord(visit, room.vsip_id, room.is_open)
 
     def transform(self, record: VisitRecord, today: date) -> MigrateVisitRequest:
@@ -200,21 +200,12 @@ class VisitsMigration(Migration[int, VisitRecord, MigrateVisitRequest]):
             {"migrationId": self.migration_id, "nomisVisitId": item.id, "vsipVisitId": item.dps_id},
         )
 
-    async def _room(self, prison: str, description: str) -> VisitRoomMapping | None:
-        """The room's mapping, asked for once a run: rooms are few and visits many."""
-        key = (prison, description)
-        if key not in self._rooms:
-            lookup = self.mappings.find(
-                "/prison/{prisonId}/room/nomis-room-id/{nomisRoomDescription}",
-                VisitRoomMapping,
-                path={"prisonId": prison, "nomisRoomDescription": description},
-            )
-            self._rooms[key] = asyncio.ensure_future(lookup)
-        try:
-            return await asyncio.shield(self._rooms[key])
-        except Exception:
-            self._rooms.pop(key, None)
-            raise
+    async def _find_room(self, prison: str, description: str) -> VisitRoomMapping | None:
+        return await self.mappings.find(
+            "/prison/{prisonId}/room/nomis-room-id/{nomisRoomDescription}",
+            VisitRoomMapping,
+            path={"prisonId": prison, "nomisRoomDescription": description},
+        )
 
 
 def iso_seconds(moment: datetime) -> str:

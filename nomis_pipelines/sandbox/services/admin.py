@@ -19,6 +19,7 @@ from nomis_pipelines.sandbox.data.visits import KNOWN_OUTCOMES
 from nomis_pipelines.sandbox.faults import FAULT, ActiveFault, Fault
 from nomis_pipelines.sandbox.reading import Query, page_of, path_integer, read_body
 from nomis_pipelines.sandbox.routing import Request, Router
+from nomis_pipelines.sandbox.services.admin_activities import add_activities
 from nomis_pipelines.sandbox.services.admin_adjustments import add_adjustments
 from nomis_pipelines.sandbox.services.admin_alerts import add_alerts
 from nomis_pipelines.sandbox.services.admin_locations import add_locations
@@ -113,6 +114,7 @@ def build(steering: Steering, stores: Stores, issuer: TokenIssuer, rules: Schedu
     add_adjustments(router, stores)
     add_alerts(router, stores)
     add_locations(router, stores)
+    add_activities(router, stores)
     return router
 
 

@@ -7,11 +7,13 @@ from typing import Any, TypeVar
 from nomis_pipelines.sandbox.data.world import World
 from nomis_pipelines.sandbox.journal import Journal
 from nomis_pipelines.sandbox.stores.alert_mappings import AlertMappingTable
+from nomis_pipelines.sandbox.stores.dps_activities import DpsActivities, agreement
 from nomis_pipelines.sandbox.stores.dps_adjustments import DpsAdjustments
 from nomis_pipelines.sandbox.stores.dps_alerts import DpsAlerts
 from nomis_pipelines.sandbox.stores.dps_locations import DpsLocations
 from nomis_pipelines.sandbox.stores.dps_records import DpsRecords
 from nomis_pipelines.sandbox.stores.mappings import MappingTable, RoomMappings
+from nomis_pipelines.sandbox.stores.nomis_activities import NomisActivities
 from nomis_pipelines.sandbox.stores.nomis_adjustments import NomisAdjustments
 from nomis_pipelines.sandbox.stores.nomis_alerts import NomisAlerts
 from nomis_pipelines.sandbox.stores.nomis_locations import NomisLocations
@@ -39,6 +41,10 @@ class Stores:
         self.location_mappings: MappingTable[int] = MappingTable("Location", b"O", self.journal)
         self.nomis_locations = NomisLocations(world, self.journal)
         self.dps_locations = DpsLocations(self.nomis_locations, self.journal, world.key)
+        self.nomis_activities = NomisActivities(world, self.journal)
+        self.dps_activities = DpsActivities(self.nomis_activities.data, self.journal)
+        self.activity_mappings: MappingTable[int] = MappingTable("Activity", b"5", self.journal)
+        self.allocation_mappings: MappingTable[int] = MappingTable("Allocation", b"6", self.journal)
         self.rooms = RoomMappings(self.journal)
         self.replayed = self.journal.replay(
             {
@@ -56,6 +62,12 @@ class Stores:
                 NomisLocations.KIND: self.nomis_locations.replay,
                 **self.dps_adjustments.replays,
                 **self.dps_locations.replays,
+                NomisActivities.KIND: self.nomis_activities.replay,
+                DpsActivities.KIND: self.dps_activities.replay,
+                DpsActivities.ALLOCATION_KIND: self.dps_activities.replay_allocation,
+                DpsActivities.MOVE_KIND: self.dps_activities.replay_move,
+                self.activity_mappings.kind: self.activity_mappings.replay,
+                self.allocation_mappings.kind: self.allocation_mappings.replay,
                 RoomMappings.KIND: self.rooms.replay,
             }
         )
@@ -75,6 +87,10 @@ class Stores:
         self.location_mappings.clear()
         self.nomis_locations.clear()
         self.dps_locations.clear()
+        self.nomis_activities.clear()
+        self.dps_activities.clear()
+        self.activity_mappings.clear()
+        self.allocation_mappings.clear()
         self.rooms.clear()
 
     def agreement(self) -> dict[str, Any]:
@@ -84,6 +100,8 @@ class Stores:
             "alerts": self._alerts_agreement(),
             "adjustments": _agreement(self.adjustment_mappings, self.dps_adjustments),
             "locations": _agreement(self.location_mappings, self.dps_locations),
+            "activities": agreement(self.dps_activities.activities(), _first_ids(self.activity_mappings)),
+            "allocations": agreement(self.dps_activities.allocations(), _first_ids(self.allocation_mappings)),
         }
 
     def _visits_agreement(self) -> dict[str, int]:
@@ -141,3 +159,9 @@ def _agreement(mappings: MappingTable[Key], records: DpsRecords[Key]) -> dict[st
         "mappings_without_dps": unknown,
         "mappings_to_another": contradicting,
     }
+
+
+def _first_ids(table: MappingTable[int]) -> dict[int, int | None]:
+    """NOMIS id -> the first DPS id of its pair; None where there is none."""
+    firsts = {key: pair.dps_id.partition(",")[0] for key, pair in table.items()}
+    return {key: int(first) if first.isdigit() else None for key, first in firsts.items()}
