@@ -16,7 +16,7 @@ from nomis_pipelines.api.context import ApiContext
 from nomis_pipelines.api.launcher import LaunchError
 from nomis_pipelines.http import NeverSent, WireRequest, WireResponse
 from nomis_pipelines_tests import world
-from nomis_pipelines_tests.fake_services import FakeServices, json_answer
+from nomis_pipelines_tests.fake_services import FakeServices, error, json_answer
 from nomis_pipelines_tests.recording import RecordingTelemetry
 
 MIGRATION = "ROLE_PRISONER_FROM_NOMIS__MIGRATION__RW"
@@ -150,6 +150,16 @@ class Services(FakeServices):
             return json_answer(200, {"content": [], "totalElements": 0, "size": 1})
         return await super().send(request)
 
+    def answer_every_domain(self) -> None:
+        """Answer what repairs, reports and starts of all domains ask for: little is there, and all goes well."""
+        adjustments = {"sentenceAdjustments": [], "keyDateAdjustments": []}
+        self.answers["/sentencing-adjustments"] = json_answer(200, adjustments)
+        self.answers["/visits/rooms/usage-count"] = json_answer(200, [])
+        self.answers["/alerts/to-migrate"] = error(404)
+        self.answers["/resync/*"] = json_answer(201, [])
+        self.answers["/mapping/alerts/*"] = json_answer(200, None)
+        self.answer_locations()
+
     def answer_locations(self) -> None:
         """Let every location be one cell at the top, which is mapped and can be updated."""
         pair = {"dpsLocationId": CELL_DPS_ID, "nomisLocationId": 70412, "mappingType": "MIGRATED"}
@@ -169,8 +179,10 @@ def activities_answers(migration_id: str) -> dict[str, WireResponse | Exception]
     return {
         "/activities/ids": nothing,
         "/allocations/ids": nothing,
-        f"/migration-count/migration-id/{label}": json_answer(200, 2),
-        f"/activities/migration/migration-id/{label}": json_answer(200, {"content": recorded, "totalElements": 2}),
+        f"/mapping/activities/migration-count/migration-id/{label}": json_answer(200, 2),
+        f"/mapping/activities/migration/migration-id/{label}": json_answer(
+            200, {"content": recorded, "totalElements": 2}
+        ),
         "/activities/end": json_answer(200, None),
         "/activities/move-end-date": json_answer(200, None),
         "/move-activity-start-dates": json_answer(200, ["Activity 5499 not moved"]),

@@ -18,8 +18,8 @@ from nomis_pipelines.api.app import build_app
 from nomis_pipelines.platform import Platform
 from nomis_pipelines.settings import Settings
 from nomis_pipelines_tests import world
-from nomis_pipelines_tests.api.support import ALL_ROLES, FakeAuth, FakeLauncher, Services
-from nomis_pipelines_tests.fake_services import json_answer, platform_on
+from nomis_pipelines_tests.api.support import ALL_ROLES, FakeAuth, FakeLauncher, Services, activities_answers
+from nomis_pipelines_tests.fake_services import platform_on
 
 pytestmark = pytest.mark.server
 
@@ -48,10 +48,8 @@ def served(postgres_server: Any, ledger_template: str) -> Iterator[tuple[str, di
     url = postgres_server.create_database("fuzzed", template=ledger_template)
     services, auth = Services(), FakeAuth()
     services.add(*range(1, 10))
-    nothing = {"sentenceAdjustments": [], "keyDateAdjustments": []}
-    services.answers["/sentencing-adjustments"] = json_answer(200, nothing)
-    services.answer_locations()
-    services.answers["/visits/rooms/usage-count"] = json_answer(200, [])
+    services.answer_every_domain()
+    services.answers |= activities_answers("*")
 
     def open_platform(_settings: Settings) -> AbstractAsyncContextManager[Platform]:
         return platform_on(services, url)

@@ -304,12 +304,14 @@ async def test_dead_letters_are_what_failed_was_rejected_or_is_in_doubt(api: Api
 async def test_rows_of_types_that_no_domain_has_are_shown_and_not_changed(api: Api) -> None:
     ledger = api.context.platform.ledger
     now = datetime(2024, 6, 1, tzinfo=UTC)
-    old = await ledger.start_migration(migration_type="ALERTS", domain="alerts", filter_json=None, estimated=1, now=now)
+    old = await ledger.start_migration(
+        migration_type="OLDTHINGS", domain="oldthings", filter_json=None, estimated=1, now=now
+    )
     assert (await row(api, old))["filter"] is None
     for action in ("cancel", "refresh"):
         answer = await api.call("POST", f"/migrate/{action}/{old}")
         assert answer.status_code == 400
-        assert "ALERTS" in answer.json()["userMessage"]
+        assert "OLDTHINGS" in answer.json()["userMessage"]
     kept = await ledger.migration(old)
     assert kept is not None
     assert kept.status is MigrationStatus.STARTED

@@ -9,6 +9,7 @@ import pytest
 
 from nomis_pipelines.synchronisation import Sqs
 from nomis_pipelines.synchronisation.sqs import SqsQueue
+from nomis_pipelines_tests.api.conftest import QUEUE_IDS
 from nomis_pipelines_tests.api.support import MIGRATION, QUEUES, UPDATE, Api
 from nomis_pipelines_tests.fake_services import broken, error, json_answer
 
@@ -58,7 +59,7 @@ async def test_a_retry_moves_everything_back(api: Api) -> None:
     assert (await main.attributes()).visible == 3
     assert api.telemetry.named("RetryDLQ") == [{"dlq-name": dlq.name, "messages-found": "3"}]
     assert await put(api, f"retry-dlq/{dlq.name}") == {"messagesFoundCount": 0}
-    assert await put(api, "retry-all-dlqs") == [{"messagesFoundCount": 0}] * 3
+    assert await put(api, "retry-all-dlqs") == [{"messagesFoundCount": 0}] * len(QUEUE_IDS)
 
 
 async def test_a_purge_empties_a_queue_but_never_the_audits(api: Api) -> None:
@@ -79,7 +80,7 @@ async def test_health_names_every_component(api: Api) -> None:
     assert (answer.status_code, body["status"]) == (200, "UP")
     assert set(body["components"]) == {
         "hmppsAuthApiHealth", "nomisApiHealth", "nomisMappingApi", "visitsApi", "sentencingApi", "alertsApi",
-        "locationsApi", "r2dbc", "diskSpace", "ping", "livenessState", "readinessState", "healthInfo", "dagster",
+        "locationsApi", "activitiesApi", "r2dbc", "diskSpace", "ping", "livenessState", "readinessState", "healthInfo", "dagster",
         "eventvisits-health", "eventsentencing-health", "eventalerts-health", "eventlocations-health", "audit-health",
     }  # fmt: skip
     assert body["components"]["visitsApi"] == {"status": "UP", "details": {"HttpStatus": "OK"}}

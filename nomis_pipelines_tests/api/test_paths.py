@@ -27,7 +27,6 @@ from nomis_pipelines_tests.api.support import (
     Api,
     activities_answers,
 )
-from nomis_pipelines_tests.fake_services import error, json_answer
 
 VISITS_ID, SENTENCING_ID, ALERTS_ID = "2026-03-01T10:00:00", "2026-03-01T11:00:00", "2026-03-01T13:00:00"
 VISITS_ROLES = (MIGRATION, SYSCON, VISITS_2024)
@@ -35,7 +34,7 @@ SENTENCING_ROLES = (MIGRATION, SYSCON, SENTENCING_2024)
 ALERTS_ROLES = (MIGRATION, SYSCON, ALERTS_2024)
 LOCATIONS_ID = "2026-03-01T12:00:00"
 LOCATIONS_ROLES = (MIGRATION, SYSCON, LOCATIONS_2024)
-ACTIVITIES_ID, ALLOCATIONS_ID = "2026-03-01T12:00:00", "2026-03-01T13:00:00"
+ACTIVITIES_ID, ALLOCATIONS_ID = "2026-03-01T14:00:00", "2026-03-01T15:00:00"
 ACTIVITIES_ROLES = (MIGRATION, SYSCON, ACTIVITIES_2024)
 ACTIVITIES_FILTER = '{"prisonId":"BXI","activityStartDate":"2026-03-20","nomisActivityEndDate":"2026-03-19"}'
 BOOKING = "/prisoners/booking-id/{bookingId}"
@@ -145,16 +144,10 @@ async def api(api: Api) -> Api:
     await completed(ledger, "SENTENCING_ADJUSTMENTS", "sentencing_adjustments", hour=11)
     await completed(ledger, "ALERTS", "alerts", hour=13)
     await completed(ledger, "LOCATIONS", "locations", hour=12)
-    await completed(ledger, "ACTIVITIES", "activities", hour=12, filter_json=ACTIVITIES_FILTER)
-    await completed(ledger, "ALLOCATIONS", "allocations", hour=13)
+    await completed(ledger, "ACTIVITIES", "activities", hour=14, filter_json=ACTIVITIES_FILTER)
+    await completed(ledger, "ALLOCATIONS", "allocations", hour=15)
     api.services.answers |= activities_answers(ACTIVITIES_ID)
-    nothing = {"sentenceAdjustments": [], "keyDateAdjustments": []}
-    api.services.answers["/sentencing-adjustments"] = json_answer(200, nothing)
-    api.services.answer_locations()
-    api.services.answers["/visits/rooms/usage-count"] = json_answer(200, [])
-    api.services.answers["/alerts/to-migrate"] = error(404)
-    api.services.answers["/resync/A7001BC/alerts"] = json_answer(201, [])
-    api.services.answers["/mapping/alerts/A7001BC/all"] = json_answer(200, None)
+    api.services.answer_every_domain()
     return api
 
 
