@@ -81,7 +81,8 @@ async def test_health_names_every_component(api: Api) -> None:
     assert set(body["components"]) == {
         "hmppsAuthApiHealth", "nomisApiHealth", "nomisMappingApi", "visitsApi", "sentencingApi", "alertsApi",
         "locationsApi", "activitiesApi", "r2dbc", "diskSpace", "ping", "livenessState", "readinessState", "healthInfo",
-        "dagster", "eventvisits-health", "eventsentencing-health", "eventalerts-health", "eventlocations-health", "audit-health",
+        "dagster", "eventvisits-health", "eventsentencing-health", "eventalerts-health", "eventlocations-health",
+        "audit-health",
     }  # fmt: skip
     assert body["components"]["visitsApi"] == {"status": "UP", "details": {"HttpStatus": "OK"}}
     config = api.context.platform.settings.queue("eventvisits")
