@@ -14,7 +14,27 @@ from nomis_pipelines.settings import Settings
 ROOT = Path(__file__).parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
+MANIFESTS = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))]
 OURS = {"sandbox", "schema", "code", "webserver", "daemon", "api"}
+
+
+def repeated(node: yaml.Node | None) -> list[str]:
+    """Keys that a mapping has twice, with their lines: YAML's readers keep the last, Compose refuses the file."""
+    match node:
+        case yaml.MappingNode(value=pairs):
+            names = [key.value for key, _ in pairs]
+            twice = [f"{k.value}, line {k.start_mark.line + 1}" for k, _ in pairs if names.count(k.value) > 1]
+            return twice + [found for _, value in pairs for found in repeated(value)]
+        case yaml.SequenceNode(value=items):
+            return [found for item in items for found in repeated(item)]
+        case _:
+            return []
+
+
+@pytest.mark.parametrize("file", ["docker-compose.yml", "dagster.yaml", *MANIFESTS])
+def test_no_key_is_there_twice(file: str):
+    for document in yaml.compose_all((ROOT / file).read_text()):
+        assert repeated(document) == []
 
 
 def test_all_parts_of_a_deployment_are_there():
