@@ -80,19 +80,31 @@ class ServiceClient:
         self._exchange = Exchange(config, tokens=tokens, wire=wire, limit=limit, breaker=breaker, retry=retry)
 
     async def get(
-        self, template: str, answer: type[T], *, path: Mapping[str, object] = _NOTHING, query: Query = ()
+        self,
+        template: str,
+        answer: type[T],
+        *,
+        path: Mapping[str, object] = _NOTHING,
+        query: Query = (),
+        headers: Mapping[str, str] = _NO_HEADERS,
     ) -> T:
         """GET; raises `NotFound` on 404."""
         url = self._base + path_template(template).fill(path) + (query_string(query) if query else "")
-        call = Call("GET", template, url, None, None, True)
+        call = Call("GET", template, url, None, None, True, header_list(headers) if headers else ())
         return self._read(call, await self._exchange.run(call), answer)
 
     async def find(
-        self, template: str, answer: type[T], *, path: Mapping[str, object] = _NOTHING, query: Query = ()
+        self,
+        template: str,
+        answer: type[T],
+        *,
+        path: Mapping[str, object] = _NOTHING,
+        query: Query = (),
+        headers: Mapping[str, str] = _NO_HEADERS,
     ) -> T | None:
         """GET where 404 means that there is none: None."""
         try:
-            return await self.get(template, answer, path=path, query=query)
+            return await self.get(template, answer, path=path, query=query, headers=headers)
         except NotFound:
             return None
 

@@ -111,6 +111,12 @@ async def test_headers_that_a_service_asks_for_go_out_with_the_call(edge: respx.
     assert "username" not in deleted.calls.last.request.headers
 
 
+async def test_a_read_can_send_headers_too(edge: respx.MockRouter, visits: ServiceClient):
+    found = edge.get("http://visits.test/visits/7").respond(404)
+    assert await visits.find("/visits/{visitId}", str, path={"visitId": 7}, headers={"Active-Caseload": "MDI"}) is None
+    assert found.calls.last.request.headers["active-caseload"] == "MDI"
+
+
 async def test_without_an_answer_type_the_answer_is_not_read(edge: respx.MockRouter, visits: ServiceClient):
     edge.post("http://visits.test/mapping").respond(201, text="not json")
     edge.patch("http://visits.test/mapping").respond(204)
