@@ -196,6 +196,7 @@ class Settings(BaseSettings):
     alerts_has_migrated_data: bool = Field(
         True, validation_alias=AliasChoices("ALERTS_HAS_MIGRATED_DATA", "ALERTS_HASMIGRATEDDATA")
     )
+    adjudications_report_mode: bool = Field(False, validation_alias="FEATURE_ADJUDICATIONS_REPORT_MODE")
     product_id: str = Field("DPS060", validation_alias="PRODUCT_ID")
     app_insights: SecretStr | None = Field(None, validation_alias="APPLICATIONINSIGHTS_CONNECTION_STRING")
     otlp_endpoint: str | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")

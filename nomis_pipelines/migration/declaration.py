@@ -15,6 +15,7 @@ from nomis_pipelines.ledger import RecordKey
 from nomis_pipelines.migration.ids import IdSource
 from nomis_pipelines.migration.partitions import Partitions
 from nomis_pipelines.observability import Telemetry
+from nomis_pipelines.settings import Settings, load_settings
 
 _ORIGIN = frozenset({"label", "mappingType", "whenCreated"})
 """Fields of a mapping that say how a pair came about, not which ids it pairs."""
@@ -39,13 +40,25 @@ class Rejected(Exception):
 class Ignored(Exception):
     """A record that the card says to pass over: there is nothing to write, and nothing wrong. It counts as done.
 
-    Raised by `read` or `transform`, with a short code and details that hold ids and codes only.
+    Raised by `read` or `transform`, or by `write` when DPS answers that it dropped the record, with a short code and
+    details that hold ids and codes only.
     """
 
     def __init__(self, reason: str, **details: str | int | None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.details = details
+
+
+class AlreadyMapped(Exception):
+    """A record that turned out to be mapped by the time it was to be written: another attempt was quicker.
+
+    Raised by `write`, with the DPS id that the mapping service has. It counts as skipped.
+    """
+
+    def __init__(self, dps_id: str) -> None:
+        super().__init__(dps_id)
+        self.dps_id = dps_id
 
 
 class Failed(Exception):
@@ -99,6 +112,7 @@ class MigrationContext:
     migration_id: str
     today: date
     filter: BaseModel | None = None
+    settings: Settings = field(default_factory=load_settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +178,9 @@ class Migration(ABC, Generic[Id, Record, Request]):
     """The name of the DPS id in a mapping, e.g. `vsipId`."""
     idempotent_write: ClassVar[bool] = False
     """Whether writing a record twice leaves one record: a record in doubt is then simply written again."""
+    second_conflict_is_done: ClassVar[bool] = False
+    """Whether a 409 at the second attempt to record a mapping says that it is there, where the mapping service does not
+    tell which pair it has instead. The first is like any other failure then, and no duplicate is ever told of."""
     orders_by_parent: ClassVar[bool] = False
     """Whether records may wait for others: `read` raises `AwaitsParent`, and `exists` is needed."""
 
@@ -219,7 +236,10 @@ class Migration(ABC, Generic[Id, Record, Request]):
 
     @abstractmethod
     async def write(self, request: Request) -> str | Written:
-        """Write to DPS and answer with the DPS id. Raises `Rejected` where the card says a refusal is no failure."""
+        """Write to DPS and answer with the DPS id.
+
+        Raises `Rejected` or `Ignored` where the card says that what DPS answers is no failure, and `AlreadyMapped`.
+        """
 
     @abstractmethod
     def mapping(self, id: Id, dps_id: str) -> dict[str, Any]:
@@ -291,6 +311,12 @@ class Migration(ABC, Generic[Id, Record, Request]):
 
     def on_rejected(self, item: Item[Id, Record, Request], rejection: Rejected) -> None:
         """Telemetry for a record that was rejected."""
+
+    def on_ignored(self, item: Item[Id, Record, Request], ignored: Ignored) -> None:
+        """Telemetry for a record that was passed over."""
+
+    def on_already_mapped(self, item: Item[Id, Record, Request]) -> None:
+        """Telemetry for a record that another attempt was found to have mapped when it was to be written."""
 
     def on_migrated(self, item: Item[Id, Record, Request]) -> None:
         """Telemetry for a record that was written, whatever became of its mapping."""

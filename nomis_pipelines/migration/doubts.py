@@ -4,7 +4,8 @@ from enum import StrEnum
 from typing import Any
 
 from nomis_pipelines.ledger import RecordKey, State
-from nomis_pipelines.migration.declaration import Migration, MigrationContext
+from nomis_pipelines.migration.declaration import Migration
+from nomis_pipelines.migration.start import context_of
 from nomis_pipelines.platform import Platform
 
 
@@ -30,13 +31,7 @@ async def adopt(
     record = await platform.ledger.record(key)
     if record is None or record.state is not State.IN_DOUBT:
         raise DoubtError(f"{key} is {record.state if record else 'not in the ledger'}, not {State.IN_DOUBT}")
-    context = MigrationContext(
-        clients=platform.clients,
-        telemetry=platform.telemetry,
-        migration_id=record.migration_id or "",
-        today=platform.today(),
-    )
-    migration = migration_class(context)
+    migration = migration_class(context_of(platform, record.migration_id or "", None))
     try:
         id = migration.parse_key(key.nomis_key)
     except ValueError:

@@ -7,7 +7,8 @@ from typing import Any
 
 from nomis_pipelines.http import HttpClients, ServiceError
 from nomis_pipelines.ledger import Record, RecordKey, State
-from nomis_pipelines.migration.declaration import Migration, MigrationContext
+from nomis_pipelines.migration.declaration import Migration
+from nomis_pipelines.migration.start import context_of
 from nomis_pipelines.platform import Platform
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ async def resolve_duplicates(
 
     Before each deletion the mapping service is asked once more: a record that it maps is never deleted.
     """
-    migration = migration_class(_context(platform))
+    migration = migration_class(context_of(platform, "", None))
     resolutions: list[Resolution] = []
     after: RecordKey | None = None
     while records := await platform.ledger.records(
@@ -72,7 +73,7 @@ async def deleted_by_hand(
     record = await platform.ledger.record(key)
     if record is None or record.state is not State.DUPLICATE:
         raise DuplicateError(f"{key} is {record.state if record else 'not in the ledger'}, not {State.DUPLICATE}")
-    migration = migration_class(_context(platform))
+    migration = migration_class(context_of(platform, "", None))
     mapped = await migration.find_mapping(migration.parse_key(key.nomis_key))
     if mapped != record.existing_dps_id:
         raise DuplicateError(
@@ -80,12 +81,6 @@ async def deleted_by_hand(
         )
     await platform.ledger.resolve_duplicate(key)
     return record
-
-
-def _context(platform: Platform) -> MigrationContext:
-    return MigrationContext(
-        clients=platform.clients, telemetry=platform.telemetry, migration_id="", today=platform.today()
-    )
 
 
 async def _resolve(

@@ -59,6 +59,15 @@ class Fates:
         if stored:
             await self._ledger.dismiss([item.key])
         await self._count_end(page, item, Outcome.SKIPPED, None, stored=stored)
+        self._migration.on_ignored(item, ignored)
+
+    async def already_mapped(self, page: Tally, item: AnyItem, dps_id: str) -> None:
+        """Done by another attempt."""
+        mapping = self._migration.mapping(item.id, dps_id)
+        await self._ledger.written(item.key, dps_id=dps_id, mapping=mapping)
+        await self._ledger.mapped(item.key)
+        self.count(page, Outcome.SKIPPED)
+        self._migration.on_already_mapped(item)
 
     async def failed(self, page: Tally, item: AnyItem, error: Exception) -> None:
         """It could not be done this time."""

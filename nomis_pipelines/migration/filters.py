@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, mo
 from pydantic.alias_generators import to_camel
 
 from nomis_pipelines.migration.declaration import Migration
+from nomis_pipelines.migration.filter_fields import PrisonCode
 from nomis_pipelines.migration.partitions import PartitionError
 
 _PLAIN_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -35,6 +36,12 @@ class DateFilter(BaseModel):
         if self.from_date and self.to_date and self.from_date > self.to_date:
             raise ValueError("fromDate is after toDate")
         return self
+
+
+class PrisonDateFilter(DateFilter):
+    """The filter of domains that NOMIS lists by prison and day; no prison named means all."""
+
+    prison_ids: list[PrisonCode] = []
 
 
 class FilterError(ValueError):

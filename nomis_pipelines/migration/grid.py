@@ -11,7 +11,15 @@ import dagster as dg
 
 from nomis_pipelines.migration.declaration import Migration
 from nomis_pipelines.migration.filters import FilterError
-from nomis_pipelines.migration.partitions import PRISON_CODE, PRISONS_SET, ByMonth, ByPrison, Partitions, Whole
+from nomis_pipelines.migration.partitions import (
+    PRISON_CODE,
+    PRISONS_SET,
+    ByMonth,
+    ByPrison,
+    Partitions,
+    PrisonByMonth,
+    Whole,
+)
 from nomis_pipelines.settings import LONDON, Settings
 
 PRISONS = dg.DynamicPartitionsDefinition(name=PRISONS_SET)
@@ -20,14 +28,15 @@ PRISONS = dg.DynamicPartitionsDefinition(name=PRISONS_SET)
 def dagster_partitions(partitions: Partitions) -> dg.PartitionsDefinition[str]:
     """Prison x window (keys read `HEI|2024-05`), window alone, prison alone, or one that is all.
 
-    The running month is there from its first day.
+    The running month is there from its first day, and so are those ahead of it that a domain declares.
     """
     if isinstance(partitions, Whole):
         return dg.StaticPartitionsDefinition([partitions.KEY])
     if isinstance(partitions, ByPrison):
         return PRISONS
+    ahead = partitions.months_ahead if isinstance(partitions, PrisonByMonth) else 0
     months = dg.MonthlyPartitionsDefinition(
-        start_date=partitions.first_month, fmt="%Y-%m", timezone=LONDON, end_offset=1
+        start_date=partitions.first_month, fmt="%Y-%m", timezone=LONDON, end_offset=1 + ahead
     )
     if isinstance(partitions, ByMonth):
         return months

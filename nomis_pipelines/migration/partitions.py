@@ -20,16 +20,24 @@ class PartitionError(ValueError):
 
 @dataclass(frozen=True)
 class PrisonByMonth:
-    """Prison x month of creation. A key reads `HEI|2024-05`; months are Europe/London.
+    """Prison x month. A key reads `HEI|2024-05`; months are Europe/London.
 
-    Both ends of NOMIS's filter are inclusive, so a month runs to the first instant of the next: a record made exactly
-    then is listed in both, and the mapping check makes that harmless (visits card, section 3).
+    Both ends of NOMIS's filter are inclusive. One of times has a month run to the first instant of the next: a record
+    made exactly then is listed in both, and the mapping check makes that harmless (visits card, section 3). One of
+    days (`whole_days`) has it end with its last day.
+
+    `moment` says of what the month is, `months_ahead` how many there are beyond the running one; with `needs_prison`
+    NOMIS refuses a list that names no prison.
     """
 
     first_month: str
     prison_field: str
     from_field: str
     to_field: str
+    whole_days: bool = False
+    moment: str = "creation"
+    months_ahead: int = 0
+    needs_prison: bool = False
 
     def filter_values(self, key: str) -> dict[str, Any]:
         """The part of the domain's filter that a key stands for. Raises `PartitionError`."""
@@ -41,24 +49,37 @@ class PrisonByMonth:
         start = date.fromisoformat(f"{month}-01")
         return {
             self.prison_field: list(prisons),
-            self.from_field: _midnight(start),
-            self.to_field: _midnight(_next_month(start)),
+            self.from_field: self._begin(start),
+            self.to_field: self._end(start),
         }
 
     def earlier_values(self, prisons: Sequence[str] = ()) -> dict[str, Any]:
         """The part of a filter that stands for everything before the first month."""
+        first = date.fromisoformat(f"{self.first_month}-01")
         return {
             self.prison_field: list(prisons),
-            self.to_field: _midnight(date.fromisoformat(f"{self.first_month}-01")),
+            self.to_field: first - timedelta(days=1) if self.whole_days else _midnight(first),
         }
 
+    def later_values(self, today: date, prisons: Sequence[str] = ()) -> dict[str, Any]:
+        """The part of a filter that stands for everything after the last month."""
+        last = _months(self.first_month, today, self.months_ahead)[-1]
+        return {self.prison_field: list(prisons), self.from_field: self._begin(_next_month(last))}
+
     def months(self, today: date) -> list[str]:
-        """The months from the first to today's."""
-        return [f"{month:%Y-%m}" for month in _months(self.first_month, today)]
+        """The months from the first to today's, and those ahead of it."""
+        return [f"{month:%Y-%m}" for month in _months(self.first_month, today, self.months_ahead)]
 
     def describe(self) -> str:
         """For people: what a key stands for."""
-        return f"prison and month of creation since {self.first_month}, such as HEI|{self.first_month}"
+        ahead = f" to {self.months_ahead} months ahead" if self.months_ahead else ""
+        return f"prison and month of {self.moment} since {self.first_month}{ahead}, such as HEI|{self.first_month}"
+
+    def _begin(self, month: date) -> date:
+        return month if self.whole_days else _midnight(month)
+
+    def _end(self, month: date) -> date:
+        return _next_month(month) - timedelta(days=1) if self.whole_days else _midnight(_next_month(month))
 
     def split(self, key: str) -> tuple[str, str]:
         """Prison code and month (`2024-05`) of a key. Raises `PartitionError`."""
@@ -73,12 +94,12 @@ class PrisonByMonth:
         return self.split(key)[0]
 
     def key(self, prison: str, when: date) -> str | None:
-        """The key of the partition that a record of `prison` made at `when` belongs to; None outside the grid."""
+        """The key of the partition that a record of `prison` and this moment belongs to; None outside the grid."""
         month = f"{when:%Y-%m}"
         return f"{prison}|{month}" if PRISON_CODE.fullmatch(prison) and month >= self.first_month else None
 
     def covered(self, filter: BaseModel, today: date, prisons: Sequence[str] = ()) -> list[str]:
-        """The partitions that a filter covers whole: its prisons, every month up to today's that lies inside.
+        """The partitions that a filter covers whole: its prisons, every month of the grid that lies inside.
 
         A filter that names no prison covers all there are: `prisons`. One that also restricts anything else but prison
         and time covers none.
@@ -87,12 +108,12 @@ class PrisonByMonth:
             return []
         values = filter.model_dump()
         prisons = values.get(self.prison_field) or prisons
-        start: datetime | None = values.get(self.from_field)
-        end: datetime | None = values.get(self.to_field)
+        start: date | None = values.get(self.from_field)
+        end: date | None = values.get(self.to_field)
         months = [
             f"{month:%Y-%m}"
-            for month in _months(self.first_month, today)
-            if (start is None or start <= _midnight(month)) and (end is None or end >= _midnight(_next_month(month)))
+            for month in _months(self.first_month, today, self.months_ahead)
+            if (start is None or start <= self._begin(month)) and (end is None or end >= self._end(month))
         ]
         return [f"{prison}|{month}" for prison in prisons if PRISON_CODE.fullmatch(prison) for month in months]
 
@@ -234,10 +255,13 @@ def _next_month(month: date) -> date:
     return month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)
 
 
-def _months(first: str, today: date) -> list[date]:
+def _months(first: str, today: date, ahead: int = 0) -> list[date]:
     months: list[date] = []
     month = date.fromisoformat(f"{first}-01")
     while month <= today:
+        months.append(month)
+        month = _next_month(month)
+    for _ in range(ahead):
         months.append(month)
         month = _next_month(month)
     return months

@@ -17,11 +17,20 @@ from typing import Any
 
 from nomis_pipelines.http import NotFound, ServiceError
 from nomis_pipelines.ledger import Record, RecordKey, State
-from nomis_pipelines.migration.declaration import Migration, MigrationContext
+from nomis_pipelines.migration.declaration import Migration
 from nomis_pipelines.migration.filters import filter_query
-from nomis_pipelines.migration.partitions import MONTH, PRISON_CODE, ByPrison, PartitionError, Whole, has_prisons
+from nomis_pipelines.migration.partitions import (
+    MONTH,
+    PRISON_CODE,
+    ByPrison,
+    PartitionError,
+    PrisonByMonth,
+    Whole,
+    has_prisons,
+)
 from nomis_pipelines.migration.reconciliation import (
     EARLIER,
+    LATER,
     NO_PRISON,
     PASSING,
     UNKNOWN_PRISON,
@@ -33,6 +42,7 @@ from nomis_pipelines.migration.reconciliation import (
     standing_of,
 )
 from nomis_pipelines.migration.run import STOPPERS
+from nomis_pipelines.migration.start import context_of
 from nomis_pipelines.migration.workers import StopRequest, for_each
 from nomis_pipelines.platform import Platform
 
@@ -73,11 +83,7 @@ class Reconciler:
         self._prisons = prisons
         self._partitions = migration_class.partitions
         self._by_prison = has_prisons(self._partitions)
-        self._migration = migration_class(
-            MigrationContext(
-                clients=platform.clients, telemetry=platform.telemetry, migration_id="", today=platform.today()
-            )
-        )
+        self._migration = migration_class(context_of(platform, "", None))
         self._page_size = platform.settings.page_size_of(migration_class.name, migration_class.page_size)
         self._concurrency = platform.settings.http_max_concurrency
         self._suspects: list[tuple[Cell, _Finding]] = []
@@ -130,7 +136,8 @@ class Reconciler:
             if (scope.from_month or "") <= month <= (scope.to_month or month)
         ]
         if scope.from_month is None and scope.to_month is None:
-            months = [EARLIER, *months]
+            later = [LATER] if isinstance(self._partitions, PrisonByMonth) and self._partitions.months_ahead else []
+            months = [EARLIER, *months, *later]
         if not months:
             raise PartitionError(f"there is no month from {scope.from_month} to {scope.to_month}")
         return [(prison, month) for prison in (scope.prisons or (None,)) for month in months]
@@ -171,6 +178,11 @@ class Reconciler:
             return self._partitions.filter_values(month)
         if isinstance(self._partitions, ByPrison):
             return self._partitions.filter_values(prisons[0])
+        if isinstance(self._partitions, PrisonByMonth):
+            if self._partitions.needs_prison and not prisons:
+                prisons = self._prisons
+            if month == LATER:
+                return self._partitions.later_values(self.platform.today(), prisons)
         if month == EARLIER:
             return self._partitions.earlier_values(prisons)
         return self._partitions.month_values(month, prisons)

@@ -75,7 +75,7 @@ def completeness(found: Reconciliation) -> "tuple[list[str], list[str], NDArray[
     filled = {cell: counts for cell, counts in found.cells.items() if _in_nomis(counts)}
     prisons = sorted({prison for prison, _ in filled})
     present = sorted({month for _, month in filled if month != EARLIER})
-    between = [month for month in found.months if present and present[0] <= month <= present[-1]]
+    between = [month for month in found.months if month != EARLIER and present and present[0] <= month <= present[-1]]
     months = [EARLIER, *between] if any(month == EARLIER for _, month in filled) else between
     grid = np.full((len(prisons), len(months)), np.nan)
     rows, columns = {p: n for n, p in enumerate(prisons)}, {m: n for n, m in enumerate(months)}

@@ -9,6 +9,8 @@ from nomis_pipelines.ledger import Record, State
 
 EARLIER = "earlier"
 """The window before the first month of the domain's partitions."""
+LATER = "later"
+"""The window after the last month of partitions that may lie in the future."""
 NO_PRISON = ""
 UNKNOWN_PRISON = "?"
 

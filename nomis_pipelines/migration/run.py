@@ -26,6 +26,7 @@ from nomis_pipelines.http import (
 )
 from nomis_pipelines.ledger import Claim, ClaimOutcome, LedgerUnavailable, State
 from nomis_pipelines.migration.declaration import (
+    AlreadyMapped,
     AwaitsParent,
     Ignored,
     Item,
@@ -216,7 +217,7 @@ class MigrationRun:
                 refused.append(item)
 
         async def again(item: AnyItem) -> None:
-            if not await self._record(page, item):
+            if not await self._record(page, item, again=True):
                 self._fates.count(page.tally, Outcome.UNMAPPED, "mapping-refused")
                 self.migration.on_mapping_failed(item)
 
@@ -306,8 +307,11 @@ class MigrationRun:
         item.claimed = True
         try:
             written = await self.migration.write(item.request)
-        except Rejected:
+        except (Rejected, Ignored):
             raise
+        except AlreadyMapped as already:
+            await self._fates.already_mapped(page.tally, item, already.dps_id)
+            return False
         except (CircuitOpen, AuthError):
             # The call never went out: the claim must not be taken for a write in flight.
             await self.ledger.failed(item.key, reason="not-sent", migration_id=self.migration_id)
@@ -360,11 +364,13 @@ class MigrationRun:
         self._fates.count(page.tally, outcome, "in-doubt-from-earlier" if outcome is Outcome.IN_DOUBT else None)
         return False
 
-    async def _record(self, page: Page, item: AnyItem) -> bool:
+    async def _record(self, page: Page, item: AnyItem, *, again: bool = False) -> bool:
         assert item.mapping is not None  # noqa: S101  # only written records get here
         try:
             await self.migration.post_mapping(item.mapping)
         except Conflict as conflict:
+            if self.migration.second_conflict_is_done:
+                return again and await self._mapped(page, item)
             if conflict.existing is None:
                 return False
             if self.migration.is_own_pair(item.mapping, conflict.existing):

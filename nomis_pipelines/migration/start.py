@@ -103,4 +103,5 @@ def context_of(platform: Platform, migration_id: str, filter: BaseModel | None) 
         migration_id=migration_id,
         today=platform.today(),
         filter=filter,
+        settings=platform.settings,
     )

@@ -1,15 +1,16 @@
 """Promise: partitions tile the records without a gap, and a run reports those that its filter covered whole, only."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import dagster as dg
 import pytest
 from hypothesis import given, strategies as st
 
 from nomis_pipelines.domains.activities import ACTIVITIES
 from nomis_pipelines.domains.visits import VISITS
 from nomis_pipelines.domains.visits.migration import VisitsFilter
-from nomis_pipelines.migration.filters import FilterError, run_filter
+from nomis_pipelines.migration.filters import FilterError, PrisonDateFilter, run_filter
 from nomis_pipelines.migration.grid import PRISONS, dagster_partitions
 from nomis_pipelines.migration.partitions import ByMonth, PartitionError, PrisonByMonth
 
@@ -114,6 +115,42 @@ def test_months_alone_have_inclusive_dates_and_no_prison() -> None:
     for key in ("2024-2", "HEI|2024-02", "2023-12"):
         with pytest.raises(PartitionError):
             months.filter_values(key)
+
+
+DAYS = PrisonByMonth("2024-01", "prison_ids", "from_date", "to_date", whole_days=True, months_ahead=2)
+
+
+@given(day=st.dates(date(2024, 1, 1), date(2026, 5, 31)), prison=codes)
+def test_months_of_days_tile_without_a_gap_or_a_seam(day: date, prison: str) -> None:
+    window = DAYS.filter_values(str(DAYS.key(prison, day)))
+    assert window["from_date"] <= day <= window["to_date"]
+    following = DAYS.filter_values(str(DAYS.key(prison, window["to_date"] + timedelta(days=1))))
+    assert following["from_date"] == window["to_date"] + timedelta(days=1)
+
+
+def test_what_lies_before_and_after_a_grid_of_days_has_windows_that_touch_it() -> None:
+    assert DAYS.earlier_values(["HEI"]) == {"prison_ids": ["HEI"], "to_date": date(2023, 12, 31)}
+    assert DAYS.months(TODAY)[-1] == "2026-05"
+    assert DAYS.later_values(TODAY, ["HEI"]) == {"prison_ids": ["HEI"], "from_date": date(2026, 6, 1)}
+    assert GRID.later_values(TODAY) == {"prison_ids": [], "from_date_time": datetime(2026, 4, 1)}
+
+
+def test_a_filter_of_days_covers_months_ahead_too() -> None:
+    filter = PrisonDateFilter(prison_ids=["HEI"], from_date=date(2026, 3, 1), to_date=date(2026, 5, 30))
+    assert DAYS.covered(filter, TODAY) == ["HEI|2026-03", "HEI|2026-04"]
+    assert DAYS.covered(filter.model_copy(update={"to_date": date(2026, 5, 31)}), TODAY)[-1] == "HEI|2026-05"
+
+
+def test_a_grid_says_of_what_its_months_are() -> None:
+    assert GRID.describe() == "prison and month of creation since 2024-01, such as HEI|2024-01"
+    assert "2024-01 to 2 months ahead" in DAYS.describe()
+
+
+def test_dagster_has_the_months_ahead() -> None:
+    partitions = dagster_partitions(DAYS)
+    assert isinstance(partitions, dg.MultiPartitionsDefinition)
+    (window,) = (each.partitions_def for each in partitions.partitions_defs if each.name == "window")
+    assert window.get_partition_keys(current_time=datetime(2026, 3, 10, tzinfo=UTC))[-1] == "2026-05"
 
 
 BY_PRISON = ACTIVITIES.migration
