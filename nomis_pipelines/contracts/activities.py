@@ -6,9 +6,49 @@ from datetime import date
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, NaiveDatetime
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypeAliasType
+
+
+class AppointmentMigrateRequest(BaseModel):
+    """An appointment of NOMIS; what NOMIS does not have goes as null"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    prison_code: str | None
+    prisoner_number: str
+    booking_id: int
+    category_code: str
+    dps_location_id: UUID
+    start_date: date
+    start_time: str
+    """HH:mm"""
+    end_time: str | None = None
+    """HH:mm"""
+    comment: str | None = None
+    is_cancelled: bool
+    created: NaiveDatetime
+    """Without a fraction"""
+    created_by: str
+    updated: NaiveDatetime | None = None
+    """Without a fraction"""
+    updated_by: str | None = None
+
+
+class AppointmentInstance(BaseModel):
+    """The appointment that was made; only its id is read"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    id: int
+
 
 TimeSlot = TypeAliasType("TimeSlot", Literal["AM", "PM", "ED"])
 """Morning, afternoon or evening"""

@@ -51,6 +51,81 @@ class VisitRoomMapping(BaseModel):
     is_open: bool
 
 
+class AppointmentMapping(BaseModel):
+    """An appointment's pair as the service returns it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    appointment_instance_id: int
+    nomis_event_id: int
+    label: str | None = None
+    mapping_type: str | None = None
+
+
+class NewAppointmentMapping(BaseModel):
+    """An appointment's pair as we record it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    appointment_instance_id: int
+    nomis_event_id: int
+    mapping_type: Literal["MIGRATED"]
+    label: str | None = None
+    """The migration id"""
+
+
+class AdjudicationMapping(BaseModel):
+    """A charge's pair as the service returns it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    adjudication_number: int
+    charge_sequence: int
+    charge_number: str
+
+
+class NewAdjudicationMapping(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    adjudication_number: int
+    charge_sequence: int
+    charge_number: str
+    """As DPS told it, never made up"""
+
+
+class NewHearingMapping(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_hearing_id: int
+    dps_hearing_id: str
+
+
+class NewPunishmentMapping(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_booking_id: int
+    nomis_sanction_sequence: int
+    dps_punishment_id: str
+
+
 class AdjustmentMapping(BaseModel):
     """An adjustment's pair as the service returns it"""
 
@@ -299,6 +374,22 @@ class DpsLocation(BaseModel):
         alias_generator=to_camel,
     )
     dps_location_id: UUID
+
+
+class NewAdjudicationMappings(BaseModel):
+    """A charge's pair and those of its hearings and punishments, as we record them"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    adjudication_id: NewAdjudicationMapping
+    hearings: list[NewHearingMapping]
+    punishments: list[NewPunishmentMapping]
+    label: str
+    """The migration id"""
+    mapping_type: Literal["MIGRATED"]
 
 
 class DuplicateMappingError(BaseModel):

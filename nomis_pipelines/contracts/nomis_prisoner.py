@@ -93,6 +93,155 @@ class VisitRoomUsage(BaseModel):
     prison_id: str
 
 
+class AppointmentId(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    event_id: int
+
+
+class Appointment(BaseModel):
+    """One prisoner in one room at one time"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    event_id: int
+    booking_id: int
+    offender_no: str
+    prison_id: str | None = None
+    """Never null in practice"""
+    internal_location: int | None = None
+    """The room"""
+    start_date_time: NaiveDatetime | None = None
+    """Never null in practice"""
+    end_date_time: NaiveDatetime | None = None
+    comment: str | None = None
+    subtype: str
+    """What for"""
+    status: str
+    """CANC is cancelled"""
+    created_date: NaiveDatetime
+    created_by: str
+    modified_date: NaiveDatetime | None = None
+    modified_by: str | None = None
+
+
+class AdjudicationChargeId(BaseModel):
+    """An adjudication may have several charges"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    adjudication_number: int
+    charge_sequence: int
+    offender_no: str
+
+
+class IncidentStaff(BaseModel):
+    """A member of staff, and how they came to be named"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    username: str
+    first_name: str
+    last_name: str
+    created_by_username: str | None = None
+    date_added_to_incident: date_aliased | None = None
+    comment: str | None = None
+
+
+class IncidentPrisoner(BaseModel):
+    """A prisoner, and how they came to be named"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    first_name: str | None = None
+    last_name: str
+    created_by_username: str
+    date_added_to_incident: date_aliased
+    comment: str | None = None
+
+
+class InternalRoom(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    location_id: int
+
+
+class IncidentRepair(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    type: CodeDescription
+    comment: str | None = None
+    cost: float | None = None
+    created_by_username: str
+
+
+class Offence(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    code: str
+    description: str
+
+
+class InvestigationEvidence(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    type: CodeDescription
+    date: date_aliased
+    detail: str
+    created_by_username: str
+
+
+class OtherAward(BaseModel):
+    """The award that another follows"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    charge_sequence: int
+    adjudication_number: int
+
+
+class HearingNotification(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    delivery_date: date_aliased
+    delivery_time: str
+    """HH:mm, with seconds or without, and with a fraction or without"""
+    notified_staff: IncidentStaff
+
+
 class AdjustmentId(BaseModel):
     """The two kinds number independently: an id means nothing without its category"""
 
@@ -386,6 +535,109 @@ class VisitIdPage(BaseModel):
     """Of all pages together"""
 
 
+class AppointmentIdPage(BaseModel):
+    """A page of appointment ids"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    content: list[AppointmentId]
+    size: int | None = None
+    """As granted: a service may cap what was asked for"""
+    total_elements: int
+    """Of all pages together"""
+
+
+class AdjudicationChargeIdPage(BaseModel):
+    """A page of the ids of charges"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    content: list[AdjudicationChargeId]
+    size: int | None = None
+    """As granted: a service may cap what was asked for"""
+    total_elements: int
+    """Of all pages together"""
+
+
+class AdjudicationIncident(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    adjudication_incident_id: int
+    reporting_staff: IncidentStaff
+    incident_date: date_aliased
+    incident_time: str
+    """HH:mm, with seconds or without, and with a fraction or without"""
+    reported_date: date_aliased
+    reported_time: str
+    """HH:mm, with seconds or without, and with a fraction or without"""
+    created_by_username: str
+    internal_location: InternalRoom
+    details: str | None = None
+    prison: CodeDescription
+    prisoner_witnesses: list[IncidentPrisoner]
+    prisoner_victims: list[IncidentPrisoner]
+    other_prisoners_involved: list[IncidentPrisoner]
+    reporting_officers: list[IncidentStaff]
+    staff_witnesses: list[IncidentStaff]
+    staff_victims: list[IncidentStaff]
+    other_staff_involved: list[IncidentStaff]
+    repairs: list[IncidentRepair]
+
+
+class IncidentCharge(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    offence: Offence
+    evidence: str | None = None
+    report_detail: str | None = None
+    charge_sequence: int
+
+
+class Investigation(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    evidence: list[InvestigationEvidence]
+
+
+class HearingAward(BaseModel):
+    """A punishment"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    sequence: int
+    """Within the booking"""
+    sanction_type: CodeDescription | None = None
+    sanction_status: CodeDescription | None = None
+    comment: str | None = None
+    effective_date: date_aliased
+    status_date: date_aliased | None = None
+    sanction_days: int | None = None
+    sanction_months: int | None = None
+    compensation_amount: float | None = None
+    consecutive_award: OtherAward | None = None
+    created_by_username: str
+    created_date_time: str
+    """Passed on as it is"""
+
+
 class AdjustmentIdPage(BaseModel):
     """A page of adjustment ids"""
 
@@ -578,6 +830,20 @@ class Allocation(BaseModel):
     activity_start_date: date_aliased
 
 
+class HearingResult(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    plea_finding_type: CodeDescription | None = None
+    finding_type: CodeDescription | None = None
+    result_awards: list[HearingAward]
+    created_date_time: str
+    """Passed on as it is"""
+    created_by_username: str
+
+
 class PrisonerAlerts(BaseModel):
     model_config = ConfigDict(
         extra="ignore",
@@ -585,3 +851,43 @@ class PrisonerAlerts(BaseModel):
         alias_generator=to_camel,
     )
     latest_booking_alerts: list[Alert]
+
+
+class Hearing(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    hearing_id: int
+    type: CodeDescription | None = None
+    hearing_date: date_aliased | None = None
+    hearing_time: str | None = None
+    """HH:mm, with seconds or without, and with a fraction or without"""
+    comment: str | None = None
+    representative_text: str | None = None
+    hearing_staff: IncidentStaff | None = None
+    internal_location: InternalRoom | None = None
+    hearing_results: list[HearingResult]
+    notifications: list[HearingNotification]
+
+
+class AdjudicationCharge(BaseModel):
+    """One charge, with the incident, investigations and hearings of its adjudication"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    offender_no: str
+    booking_id: int
+    adjudication_number: int
+    gender: CodeDescription
+    current_prison: CodeDescription | None = None
+    """Null for who is out"""
+    incident: AdjudicationIncident
+    charge: IncidentCharge
+    investigations: list[Investigation]
+    hearings: list[Hearing]
+    has_multiple_charges: bool

@@ -14,7 +14,9 @@ from nomis_pipelines.contracts.nomis_mapping_service import (
     AdjustmentMapping,
     DuplicateMappingError,
     MappingPage,
+    NewAdjudicationMappings,
     NewAdjustmentMapping,
+    NewAppointmentMapping,
     NewLocationMapping,
     NewVisitMapping,
     VisitMapping,
@@ -50,6 +52,17 @@ LOCATION: dict[str, Any] = {
 }  # fmt: skip
 
 SENT: list[tuple[type[BaseModel], str]] = [
+    (
+        NewAppointmentMapping,
+        '{"appointmentInstanceId":880012,"nomisEventId":450099871,"mappingType":"MIGRATED",'
+        '"label":"2026-09-30T07:45:02"}',
+    ),
+    (
+        NewAdjudicationMappings,
+        '{"adjudicationId":{"adjudicationNumber":4010203,"chargeSequence":2,"chargeNumber":"4010203-2"},'
+        '"hearings":[{"nomisHearingId":3001,"dpsHearingId":"88"}],"punishments":[{"nomisBookingId":990011,'
+        '"nomisSanctionSequence":7,"dpsPunishmentId":"501"}],"label":"2023-11-25T08:00:00","mappingType":"MIGRATED"}',
+    ),
     (
         MigrateVisitRequest,
         '{"actionedBy":"CD_GEN","prisonerId":"A1234KX","prisonId":"BXI","startTimestamp":"2026-03-02T14:00:00",'
@@ -155,6 +168,8 @@ def test_models_are_built_by_their_python_names():
         (NewLocationMapping, "mappingType", "LOCATION_CREATED"),
         (MigrateLocation, "locationType", "KIOSK"),
         (UpsertLocation, "residentialHousingType", "NA"),
+        (NewAppointmentMapping, "mappingType", "APPOINTMENT_CREATED"),
+        (NewAdjudicationMappings, "mappingType", "ADJUDICATION_CREATED"),
     ],
 )
 def test_a_value_that_the_far_side_does_not_know_cannot_be_sent(model: type[BaseModel], field: str, value: str):
