@@ -1,7 +1,7 @@
 """Whether the ledger, the mapping service and DPS tell the same story: what `make run` ends with."""
 
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -85,15 +85,19 @@ class SetStores:
         return found
 
 
+def _joined(key: Sequence[Any]) -> str:
+    return "/".join(str(part) for part in key)
+
+
 STORES: dict[str, Kept] = {
     "visits": Stores("/visits", "/mappings/visits", "reference", "nomisId", str),
-    "sentencing_adjustments": Stores(
-        "/adjustments", "/mappings/adjustments", "id", "nomisKey", lambda key: "/".join(str(part) for part in key)
-    ),
+    "sentencing_adjustments": Stores("/adjustments", "/mappings/adjustments", "id", "nomisKey", _joined),
     "alerts": SetStores("/alerts", "/mappings/alerts", "prisoner", lambda key: key.partition("/")[0]),
     "locations": Stores("/locations", "/mappings/locations", "id", "nomisId", str),
     "activities": Stores("/activities", "/mappings/activities", "id", "nomisKey", str),
     "allocations": Stores("/allocations", "/mappings/allocations", "id", "nomisKey", str),
+    "appointments": Stores("/appointments", "/mappings/appointments", "id", "nomisKey", str),
+    "adjudications": Stores("/adjudications", "/mappings/adjudications", "id", "nomisKey", _joined),
 }
 
 

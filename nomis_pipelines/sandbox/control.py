@@ -70,9 +70,7 @@ class SandboxAdmin:
         return self._json("GET", f"/{domain}/duplicates")
 
     def records(self, path: str = "/visits", page: int = 0, size: int = 1000) -> dict[str, Any]:
-        """One page of what is stored: `/visits`, `/adjustments`, `/alerts`, `/locations`, or one of them below
-        `/mappings`.
-        """
+        """One page of what is stored: `/visits`, `/mappings/visits`, and so on for each kind of record."""
         return self._json("GET", f"{path}?page={page}&size={size}")
 
     def visit(self, reference: str) -> dict[str, Any]:
@@ -90,6 +88,10 @@ class SandboxAdmin:
     def freeze_location(self, dps_id: str, error_code: int | None) -> None:
         """Let DPS answer upserts of a location with 409 and this code; None lifts it."""
         self._json("PUT", f"/locations/{dps_id}/frozen", {"error_code": error_code})
+
+    def record(self, kind: str, dps_id: str) -> dict[str, Any]:
+        """A record of DPS with the NOMIS record it was made from: `appointments` or `adjudications`."""
+        return self._json("GET", f"/{kind}/{dps_id}")
 
     def add_visit(self, like: int = 1, **fields: Any) -> dict[str, Any]:
         """Make a new visit in NOMIS, alike to another but for some fields."""

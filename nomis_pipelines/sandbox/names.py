@@ -2,5 +2,7 @@
 
 from typing import Literal
 
-ServiceName = Literal["auth", "nomis", "mapping", "visits", "sentencing", "alerts", "locations", "activities", "*"]
+ServiceName = Literal[
+    "auth", "nomis", "mapping", "visits", "sentencing", "alerts", "locations", "activities", "adjudications", "*"
+]  # fmt: skip
 """A service that a fault can hit, or all of them."""

@@ -33,6 +33,7 @@ SERVICE_CLIENTS = {
     "alerts": "alerts-api",
     "locations": "locations-api",
     "activities": "activities-api",
+    "adjudications": "adjudications-api",
 }
 
 OnReady = Callable[[dict[str, Any]], None]

@@ -12,6 +12,7 @@ class Request:
     __slots__ = (
         "authorization",
         "body",
+        "caseload",
         "content_type",
         "keep_alive",
         "method",
@@ -34,6 +35,7 @@ class Request:
         content_type: bytes = b"",
         source: bytes = b"",
         username: bytes = b"",
+        caseload: bytes = b"",
         keep_alive: bool = True,
     ) -> None:
         self.method = method
@@ -44,6 +46,7 @@ class Request:
         self.content_type = content_type
         self.source = source
         self.username = username
+        self.caseload = caseload
         self.keep_alive = keep_alive
         self.parameters: tuple[str, ...] = ()
         self.token_seconds: float | None = None

@@ -6,13 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nomis_pipelines.sandbox.data.appointments import is_mapped_room
 from nomis_pipelines.sandbox.data.world import World
 from nomis_pipelines.sandbox.faults import ActiveFault, Fault, Outage
+from nomis_pipelines.sandbox.routing import Router
 from nomis_pipelines.sandbox.services import (
     activities,
+    add_health,
+    adjudications,
     adjustments,
     admin,
     alerts,
+    appointments,
     auth,
     locations,
     mapping,
@@ -22,6 +27,7 @@ from nomis_pipelines.sandbox.services import (
     visit_scheduler,
 )
 from nomis_pipelines.sandbox.services.mapping_activities import add_activity_mappings
+from nomis_pipelines.sandbox.services.mapping_locations import add_dps_locations
 from nomis_pipelines.sandbox.services.nomis_activities import add_activities
 from nomis_pipelines.sandbox.stores import Stores
 from nomis_pipelines.sandbox.tokens import TokenIssuer, TokenVerifier
@@ -55,17 +61,27 @@ class SandboxServer:
         nomis_alerts.add_alerts(routers["nomis"], stores.nomis_alerts)
         mapping_alerts.add_alerts(routers["mapping"], stores.alert_mappings)
         add_activities(routers["nomis"], stores.nomis_activities)
-        add_activity_mappings(
-            routers["mapping"],
-            stores.activity_mappings,
-            stores.allocation_mappings,
-            stores.nomis_activities.data,
-        )
+        add_activity_mappings(routers["mapping"], stores.activity_mappings, stores.allocation_mappings)
+        add_dps_locations(routers["mapping"], stores.nomis_activities.data.is_location, is_mapped_room)
+        self._add_appointments(routers)
+        self._add_adjudications(routers)
         self.services = {name: Service(name, router, verifier) for name, router in routers.items()}
         self.admin = Service("admin", admin.build(self, stores, self.issuer, self.rules), None)
         self._faults: list[ActiveFault] = []
         self._next_fault = 1
         self._started = time.monotonic()
+
+    def _add_appointments(self, routers: dict[str, Router]) -> None:
+        dps = routers.setdefault("activities", _router())
+        appointments.add_to_nomis(routers["nomis"], self.stores.nomis_appointments)
+        mapping.add_appointments(routers["mapping"], self.stores.appointment_mappings)
+        appointments.add_to_dps(dps, self.stores.dps_appointments)
+
+    def _add_adjudications(self, routers: dict[str, Router]) -> None:
+        dps = routers.setdefault("adjudications", _router())
+        adjudications.add_to_nomis(routers["nomis"], self.stores.nomis_adjudications)
+        adjudications.add_to_mapping(routers["mapping"], self.stores.adjudication_mappings)
+        adjudications.add_to_dps(dps, self.stores.dps_adjudications)
 
     async def start(self, ports: Mapping[str, int] | None = None) -> None:
         """Listen on every port."""
@@ -159,3 +175,9 @@ class SandboxServer:
 
     def _hit_by(self, fault: Fault) -> list[Service]:
         return [service for name, service in self.services.items() if fault.service in {name, "*"}]
+
+
+def _router() -> Router:
+    router = Router()
+    add_health(router)
+    return router

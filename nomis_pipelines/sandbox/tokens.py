@@ -19,6 +19,10 @@ ROOM_ROLES = frozenset({"ROLE_NOMIS_DPS_MAPPING__VISITS__RW"})
 VISITS_2024_ROLES = frozenset({"ROLE_NOMIS_VISITS"})
 SENTENCING_2024_ROLES = frozenset({"ROLE_NOMIS_SENTENCING"})
 ALERTS_2024_ROLES = frozenset({"ROLE_NOMIS_ALERTS"})
+APPOINTMENTS_2024_ROLES = frozenset({"ROLE_NOMIS_APPOINTMENTS"})
+"""Those of the appointments service today, too."""
+ADJUDICATIONS_2024_ROLES = frozenset({"ROLE_NOMIS_ADJUDICATIONS"})
+ADJUDICATIONS_ROLES = frozenset({"ROLE_MIGRATE_ADJUDICATIONS"})
 SCHEDULER_ROLES = frozenset({"ROLE_VISIT_SCHEDULER"})
 ADJUSTMENTS_ROLES = frozenset({"ROLE_SENTENCE_ADJUSTMENTS_SYNCHRONISATION"})
 ALERTS_ROLES = frozenset({"ROLE_PRISONER_ALERTS__RW"})
@@ -37,6 +41,8 @@ CONTROL_2024_ROLES = frozenset(
         "ROLE_MIGRATE_LOCATIONS",
         "ROLE_NOMIS_LOCATIONS",
         "ROLE_MIGRATE_ACTIVITIES",
+        "ROLE_MIGRATE_APPOINTMENTS",
+        "ROLE_MIGRATE_ADJUDICATIONS",
         "ROLE_MIGRATION_ADMIN",
         "ROLE_QUEUE_ADMIN",
     }
@@ -71,7 +77,8 @@ CLIENTS: dict[str, Client] = {
         _client("sentencing-api", ADJUSTMENTS_ROLES),
         _client("alerts-api", ALERTS_ROLES | ALERTS_RESYNC_ROLES),
         _client("locations-api", MIGRATE_LOCATIONS_ROLES | SYNC_LOCATIONS_ROLES),
-        _client("activities-api", ACTIVITIES_ROLES),
+        _client("activities-api", ACTIVITIES_ROLES | APPOINTMENTS_2024_ROLES),
+        _client("adjudications-api", ADJUDICATIONS_ROLES),
         # the registrations of 2024, whose roles were one a domain
         _client(
             "nomis-2024",
@@ -79,7 +86,9 @@ CLIENTS: dict[str, Client] = {
             | SENTENCING_2024_ROLES
             | ALERTS_2024_ROLES
             | LOCATIONS_2024_ROLES
-            | ACTIVITIES_2024_ROLES,
+            | ACTIVITIES_2024_ROLES
+            | APPOINTMENTS_2024_ROLES
+            | ADJUDICATIONS_2024_ROLES,
         ),
         # what an operator's session may do; also maintains the room mappings
         _client("operator", CONTROL_ROLES | ROOM_ROLES),

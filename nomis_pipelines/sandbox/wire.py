@@ -131,6 +131,7 @@ class Connection(asyncio.Protocol):
         self._authorization = b""
         self._content_type = b""
         self._source = self._username = b""
+        self._caseload = b""
         self._body = b""
         self._out: list[bytes] = []
         self._closing = False
@@ -169,7 +170,8 @@ class Connection(asyncio.Protocol):
         self.transport.abort()
 
     def on_message_begin(self) -> None:
-        self._url = self._authorization = self._content_type = self._source = self._username = self._body = b""
+        self._url = self._authorization = self._content_type = self._body = b""
+        self._source = self._username = self._caseload = b""
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -184,6 +186,8 @@ class Connection(asyncio.Protocol):
             self._source = value
         elif length == 8 and name.lower() == b"username":
             self._username = value
+        elif length == 15 and name.lower() == b"active-caseload":
+            self._caseload = value
         elif length == 6 and name.lower() == b"expect":
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -203,6 +207,7 @@ class Connection(asyncio.Protocol):
             content_type=self._content_type,
             source=self._source,
             username=self._username,
+            caseload=self._caseload,
             keep_alive=self.parser.should_keep_alive(),
         )
         service = self.service

@@ -30,6 +30,7 @@ CLIENT_OF = {
     "locations": "locations-api",
     "alerts": "alerts-api",
     "activities": "activities-api",
+    "adjudications": "adjudications-api",
 }
 
 

@@ -23,6 +23,7 @@ from nomis_pipelines.sandbox.services.admin_activities import add_activities
 from nomis_pipelines.sandbox.services.admin_adjustments import add_adjustments
 from nomis_pipelines.sandbox.services.admin_alerts import add_alerts
 from nomis_pipelines.sandbox.services.admin_locations import add_locations
+from nomis_pipelines.sandbox.services.admin_records import add_records
 from nomis_pipelines.sandbox.services.visit_scheduler import SchedulerRules
 from nomis_pipelines.sandbox.stores import Stores
 from nomis_pipelines.sandbox.stores.mappings import MappingTable
@@ -114,6 +115,7 @@ def build(steering: Steering, stores: Stores, issuer: TokenIssuer, rules: Schedu
     add_adjustments(router, stores)
     add_alerts(router, stores)
     add_locations(router, stores)
+    add_records(router, stores)
     add_activities(router, stores)
     return router
 

@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from nomis_pipelines.contracts.nomis_mapping_service import (
     NewAdjustmentMapping,
+    NewAppointmentMapping,
     NewLocationMapping,
     NewVisitMapping,
 )
@@ -27,6 +28,7 @@ from nomis_pipelines.sandbox.routing import Request, Router
 from nomis_pipelines.sandbox.services import add_health
 from nomis_pipelines.sandbox.stores.mappings import MappingTable, Pair, RoomMappings
 from nomis_pipelines.sandbox.tokens import (
+    APPOINTMENTS_2024_ROLES,
     LOCATIONS_2024_ROLES,
     MAPPING_ROLES,
     ROOM_ROLES,
@@ -40,6 +42,7 @@ AdjustmentKey = tuple[str, int]
 _VISIT = TypeAdapter(NewVisitMapping)
 _ADJUSTMENT = TypeAdapter(NewAdjustmentMapping)
 _LOCATION = TypeAdapter(NewLocationMapping)
+_APPOINTMENT = TypeAdapter(NewAppointmentMapping)
 
 
 class NewRoomMapping(BaseModel):
@@ -153,6 +156,30 @@ def _location_kind(table: MappingTable[int]) -> Kind[int]:
         key_of=lambda values: path_integer("nomisLocationId", values[0]),
         as_json=as_json,
     )
+
+
+def add_appointments(router: Router, table: MappingTable[int]) -> None:
+    """Serve the pairs of appointments (appointments card, section 2)."""
+
+    def read(request: Request) -> tuple[int, str, str | None, str]:
+        body = read_body(_APPOINTMENT, request)
+        check_length("label", body.label, 20)
+        return body.nomis_event_id, str(body.appointment_instance_id), body.label, body.mapping_type
+
+    def as_json(key: int, pair: Pair) -> dict[str, Any]:
+        return {"appointmentInstanceId": int(pair.dps_id), "nomisEventId": key, **_common(pair)}
+
+    kind = Kind(
+        table=table,
+        path="/mapping/appointments",
+        find_path="/nomis-event-id/{eventId}",
+        dps_path="/appointment-instance-id/{appointmentInstanceId}",
+        roles=MAPPING_ROLES | APPOINTMENTS_2024_ROLES,
+        read=read,
+        key_of=lambda values: path_integer("eventId", values[0]),
+        as_json=as_json,
+    )
+    _add_pairs(router, kind)
 
 
 def _common(pair: Pair) -> dict[str, Any]:

@@ -1,6 +1,5 @@
-"""The mapping service: what became of activities and allocations, and DPS locations (section 2 of their cards)."""
+"""The mapping service: what became of activities and allocations (section 2 of their cards)."""
 
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -8,11 +7,10 @@ from pydantic import TypeAdapter
 
 from nomis_pipelines.contracts.nomis_mapping_service import NewActivityMapping, NewAllocationMapping
 from nomis_pipelines.sandbox.answers import CREATED, Answer, classic_page, error, json_answer, not_found
-from nomis_pipelines.sandbox.data.activities import ActivityData
 from nomis_pipelines.sandbox.reading import Query, check_length, path_integer, read_body
 from nomis_pipelines.sandbox.routing import Request, Router
 from nomis_pipelines.sandbox.stores.mappings import MappingTable, Pair
-from nomis_pipelines.sandbox.tokens import ACTIVITIES_2024_ROLES, LOCATION_READ_ROLES, MAPPING_ROLES
+from nomis_pipelines.sandbox.tokens import ACTIVITIES_2024_ROLES, MAPPING_ROLES
 
 ROLES = MAPPING_ROLES | ACTIVITIES_2024_ROLES
 LARGEST_PAGE = 20_000
@@ -24,10 +22,8 @@ _ALLOCATION = TypeAdapter(NewAllocationMapping)
 AsJson = Callable[[int, Pair], dict[str, Any]]
 
 
-def add_activity_mappings(
-    router: Router, activities: MappingTable[int], allocations: MappingTable[int], data: ActivityData
-) -> None:
-    """Serve `/mapping/activities/migration`, `/mapping/allocations/migration` and `/api/locations/nomis`."""
+def add_activity_mappings(router: Router, activities: MappingTable[int], allocations: MappingTable[int]) -> None:
+    """Serve `/mapping/activities/migration` and `/mapping/allocations/migration`."""
 
     def create_activity(request: Request) -> Answer:
         body = read_body(_ACTIVITY, request)
@@ -47,12 +43,6 @@ def add_activity_mappings(
         pairs, _ = activities.page(label, 0, len(activities))
         return json_answer(sum(all_of_them or not pair.dps_id.startswith(NOTHING) for _, pair in pairs))
 
-    def location(request: Request) -> Answer:
-        number = path_integer("nomisLocationId", request.parameters[0])
-        if not data.is_location(number):
-            return not_found(f"Location with nomisLocationId={number} not found")
-        return json_answer({"dpsLocationId": dps_location(number), "nomisLocationId": number})
-
     path = "/mapping/activities/migration"
     router.add("POST", path, create_activity, roles=ROLES)
     router.add("GET", "/mapping/activities/migration-count/migration-id/{migrationId}", count, roles=ROLES)
@@ -60,12 +50,6 @@ def add_activity_mappings(
     path = "/mapping/allocations/migration"
     router.add("POST", path, create_allocation, roles=ROLES)
     _add_reading(router, path, "/nomis-allocation-id/{nomisAllocationId}", allocations, allocation_as_json)
-    router.add("GET", "/api/locations/nomis/{nomisLocationId}", location, roles=MAPPING_ROLES | LOCATION_READ_ROLES)
-
-
-def dps_location(number: int) -> str:
-    """The UUID of a location in DPS."""
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"sandbox location {number}"))
 
 
 def activity_as_json(key: int, pair: Pair) -> dict[str, Any]:

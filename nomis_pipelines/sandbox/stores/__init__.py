@@ -4,12 +4,17 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from nomis_pipelines.sandbox.data.adjudications import AdjudicationData
+from nomis_pipelines.sandbox.data.appointments import AppointmentData
 from nomis_pipelines.sandbox.data.world import World
 from nomis_pipelines.sandbox.journal import Journal
+from nomis_pipelines.sandbox.stores.adjudication_mappings import AdjudicationMappings
 from nomis_pipelines.sandbox.stores.alert_mappings import AlertMappingTable
 from nomis_pipelines.sandbox.stores.dps_activities import DpsActivities, agreement
+from nomis_pipelines.sandbox.stores.dps_adjudications import DpsAdjudications
 from nomis_pipelines.sandbox.stores.dps_adjustments import DpsAdjustments
 from nomis_pipelines.sandbox.stores.dps_alerts import DpsAlerts
+from nomis_pipelines.sandbox.stores.dps_appointments import DpsAppointments
 from nomis_pipelines.sandbox.stores.dps_locations import DpsLocations
 from nomis_pipelines.sandbox.stores.dps_records import DpsRecords
 from nomis_pipelines.sandbox.stores.mappings import MappingTable, RoomMappings
@@ -45,6 +50,12 @@ class Stores:
         self.dps_activities = DpsActivities(self.nomis_activities.data, self.journal)
         self.activity_mappings: MappingTable[int] = MappingTable("Activity", b"5", self.journal)
         self.allocation_mappings: MappingTable[int] = MappingTable("Allocation", b"6", self.journal)
+        self.nomis_appointments = AppointmentData(world)
+        self.appointment_mappings: MappingTable[int] = MappingTable("Appointment", b"Q", self.journal)
+        self.dps_appointments = DpsAppointments(self.nomis_appointments, self.journal, world.key)
+        self.nomis_adjudications = AdjudicationData(world)
+        self.adjudication_mappings = AdjudicationMappings(self.journal)
+        self.dps_adjudications = DpsAdjudications(self.nomis_adjudications, self.journal, world.key)
         self.rooms = RoomMappings(self.journal)
         self.replayed = self.journal.replay(
             {
@@ -68,6 +79,10 @@ class Stores:
                 DpsActivities.MOVE_KIND: self.dps_activities.replay_move,
                 self.activity_mappings.kind: self.activity_mappings.replay,
                 self.allocation_mappings.kind: self.allocation_mappings.replay,
+                self.appointment_mappings.kind: self.appointment_mappings.replay,
+                **self.dps_appointments.replays,
+                **self.adjudication_mappings.replays,
+                **self.dps_adjudications.replays,
                 RoomMappings.KIND: self.rooms.replay,
             }
         )
@@ -91,6 +106,10 @@ class Stores:
         self.dps_activities.clear()
         self.activity_mappings.clear()
         self.allocation_mappings.clear()
+        self.appointment_mappings.clear()
+        self.dps_appointments.clear()
+        self.adjudication_mappings.clear()
+        self.dps_adjudications.clear()
         self.rooms.clear()
 
     def agreement(self) -> dict[str, Any]:
@@ -102,6 +121,9 @@ class Stores:
             "locations": _agreement(self.location_mappings, self.dps_locations),
             "activities": agreement(self.dps_activities.activities(), _first_ids(self.activity_mappings)),
             "allocations": agreement(self.dps_activities.allocations(), _first_ids(self.allocation_mappings)),
+            "appointments": _agreement(self.appointment_mappings, self.dps_appointments)
+            | {"dps_dropped": self.dps_appointments.dropped},
+            "adjudications": _agreement(self.adjudication_mappings.charges, self.dps_adjudications),
         }
 
     def _visits_agreement(self) -> dict[str, int]:

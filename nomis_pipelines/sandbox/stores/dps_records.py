@@ -48,17 +48,21 @@ class DpsRecords(Generic[Key]):
         }
 
     def store(self, body: bytes, origin: Key | None) -> str:
-        """Store a record; returns its id, a UUID that follows from seed and order."""
+        """Store a record; returns its id."""
         spelling = self._spelling
-        number = b"%d" % self._created
-        digest = hashlib.blake2b(number, digest_size=16, key=self._seed, person=spelling.person).digest()
-        dps_id = str(uuid.UUID(bytes=digest, version=4))
+        dps_id = self._new_id(body, self._created)
         written = "\t".join(["-"] * spelling.fields) if origin is None else spelling.write(origin)
         prefix = f"{dps_id}\t{written}\t".encode()
         line = _one_line(body)
         place = self._journal.append(spelling.create, prefix + line)
         self._remember(dps_id, origin, place + len(prefix), len(line))
         return dps_id
+
+    def _new_id(self, body: bytes, number: int) -> str:
+        """The id of the record that comes as the `number`-th (from 0): a UUID that follows from seed and order."""
+        del body
+        digest = hashlib.blake2b(b"%d" % number, digest_size=16, key=self._seed, person=self._spelling.person).digest()
+        return str(uuid.UUID(bytes=digest, version=4))
 
     def update(self, dps_id: str, body: bytes) -> bool:
         """Replace a record; False when there is none."""
