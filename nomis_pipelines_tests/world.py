@@ -11,6 +11,7 @@ SENTENCING = "http://sentencing.test"
 ALERTS = "http://alerts.test"
 LOCATIONS = "http://locations.test"
 ACTIVITIES = "http://activities.test"
+ADJUDICATIONS = "http://adjudications.test"
 
 ENVIRONMENT = {
     "API_BASE_URL_HMPPS_AUTH": AUTH,
@@ -21,6 +22,7 @@ ENVIRONMENT = {
     "API_BASE_URL_ALERTS": ALERTS,
     "API_BASE_URL_LOCATIONS": LOCATIONS,
     "API_BASE_URL_ACTIVITIES": ACTIVITIES,
+    "API_BASE_URL_ADJUDICATIONS": ADJUDICATIONS,
     "NOMIS_PRISONER_API_CLIENT_ID": "nomis-client",
     "NOMIS_PRISONER_API_SECRET": "nomis-secret",
     "NOMIS_MAPPING_API_CLIENT_ID": "mapping-client",
@@ -35,6 +37,8 @@ ENVIRONMENT = {
     "LOCATIONS_CLIENT_SECRET": "locations-secret",
     "ACTIVITIES_CLIENT_ID": "activities-client",
     "ACTIVITIES_CLIENT_SECRET": "activities-secret",
+    "ADJUDICATIONS_CLIENT_ID": "adjudications-client",
+    "ADJUDICATIONS_CLIENT_SECRET": "adjudications-secret",
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     "NOMIS_PIPELINES_HTTP_WIRE": "httpx",
 }

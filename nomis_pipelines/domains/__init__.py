@@ -3,15 +3,26 @@
 from collections.abc import Sequence
 
 from nomis_pipelines.domains.activities import ACTIVITIES
+from nomis_pipelines.domains.adjudications import ADJUDICATIONS
 from nomis_pipelines.domains.alerts import ALERTS
 from nomis_pipelines.domains.allocations import ALLOCATIONS
+from nomis_pipelines.domains.appointments import APPOINTMENTS
 from nomis_pipelines.domains.declaration import Domain
 from nomis_pipelines.domains.locations import LOCATIONS
 from nomis_pipelines.domains.sentencing_adjustments import SENTENCING_ADJUSTMENTS
 from nomis_pipelines.domains.visits import VISITS
 from nomis_pipelines.synchronisation import Synchronisation
 
-DOMAINS: tuple[Domain, ...] = (VISITS, SENTENCING_ADJUSTMENTS, ALERTS, LOCATIONS, ACTIVITIES, ALLOCATIONS)
+DOMAINS: tuple[Domain, ...] = (
+    VISITS,
+    SENTENCING_ADJUSTMENTS,
+    ALERTS,
+    LOCATIONS,
+    ACTIVITIES,
+    ALLOCATIONS,
+    APPOINTMENTS,
+    ADJUDICATIONS,
+)
 
 
 class UnknownDomain(LookupError):
