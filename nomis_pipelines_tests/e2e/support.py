@@ -50,17 +50,21 @@ def run(environment: Mapping[str, str], *arguments: str) -> Ended:
     return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
-def migrate(environment: Mapping[str, str], filter: Mapping[str, Any] | None = None) -> Ended:
-    """`nomis-pipelines migrate visits --json`."""
-    return run(environment, "migrate", "visits", "--filter", json.dumps(filter or {}), "--json")
+def migrate(environment: Mapping[str, str], filter: Mapping[str, Any] | None = None, domain: str = "visits") -> Ended:
+    """`nomis-pipelines migrate DOMAIN --json`."""
+    return run(environment, "migrate", domain, "--filter", json.dumps(filter or {}), "--json")
 
 
 def start(
-    environment: Mapping[str, str], filter: Mapping[str, Any] | None = None, *, module: str = "nomis_pipelines"
+    environment: Mapping[str, str],
+    filter: Mapping[str, Any] | None = None,
+    domain: str = "visits",
+    *,
+    module: str = "nomis_pipelines",
 ) -> subprocess.Popen[str]:
     """The same, in the background, in a process group of its own."""
     return subprocess.Popen(
-        command("migrate", "visits", "--filter", json.dumps(filter or {}), "--json", module=module),
+        command("migrate", domain, "--filter", json.dumps(filter or {}), "--json", module=module),
         env=bare(environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
 
@@ -75,37 +79,41 @@ def wait_for_writes(sandbox: SandboxAdmin, process: subprocess.Popen[str], at_le
         time.sleep(0.01)
 
 
+def rows(sandbox: SandboxAdmin, path: str) -> list[dict[str, Any]]:
+    """Everything that the sandbox keeps at one place."""
+    found: list[dict[str, Any]] = []
+    for page in range(1000):
+        content = sandbox.records(path, page=page, size=5000)["content"]
+        if not content:
+            return found
+        found += content
+    raise AssertionError(f"{path} is without end")
+
+
 def written(sandbox: SandboxAdmin) -> list[int]:
     """The NOMIS id of every visit in the scheduler, as often as it is there."""
-    numbers: list[int] = []
-    for page in range(1000):
-        content = sandbox.records("/visits", page=page, size=5000)["content"]
-        if not content:
-            return numbers
-        numbers += [row["nomisId"] for row in content]
-    raise AssertionError("a scheduler without end")
+    return [row["nomisId"] for row in rows(sandbox, "/visits")]
 
 
 def mapped(sandbox: SandboxAdmin) -> set[int]:
     """The NOMIS id of every mapping."""
-    numbers: set[int] = set()
-    for page in range(1000):
-        content = sandbox.records("/mappings/visits", page=page, size=5000)["content"]
-        if not content:
-            return numbers
-        numbers |= {row["nomisKey"] for row in content}
-    raise AssertionError("a mapping service without end")
+    return {row["nomisKey"] for row in rows(sandbox, "/mappings/visits")}
+
+
+def keys_by_state(reader: LedgerReader, domain: str) -> dict[str, set[str]]:
+    """NOMIS keys by what the ledger says of them."""
+    states: dict[str, set[str]] = {}
+    for state in State:
+        after = None
+        while page := reader.records(domain, states=[state], after=after):
+            states.setdefault(state, set()).update(record.nomis_key for record in page)
+            after = page[-1].key
+    return states
 
 
 def by_state(reader: LedgerReader) -> dict[str, set[int]]:
-    """NOMIS ids by what the ledger says of them."""
-    states: dict[str, set[int]] = {}
-    for state in State:
-        after = None
-        while page := reader.records("visits", states=[state], after=after):
-            states.setdefault(state, set()).update(int(record.nomis_key) for record in page)
-            after = page[-1].key
-    return states
+    """Ids of visits by what the ledger says of them."""
+    return {state: {int(key) for key in keys} for state, keys in keys_by_state(reader, "visits").items()}
 
 
 def all_accounted_for(sandbox: SandboxAdmin, reader: LedgerReader, listed: set[int]) -> dict[str, set[int]]:
