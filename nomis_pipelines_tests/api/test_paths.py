@@ -13,8 +13,10 @@ from nomis_pipelines_tests import world
 from nomis_pipelines_tests.api.conftest import QUEUE_IDS
 from nomis_pipelines_tests.api.support import (
     ACTIVITIES_2024,
+    ADJUDICATIONS_2024,
     ALERTS_2024,
     ALL_ROLES,
+    APPOINTMENTS_2024,
     HISTORY_2024,
     LOCATION_REPAIRS_2024,
     LOCATIONS_2024,
@@ -38,6 +40,10 @@ LOCATIONS_ROLES = (MIGRATION, SYSCON, LOCATIONS_2024)
 ACTIVITIES_ID, ALLOCATIONS_ID = "2026-03-01T14:00:00", "2026-03-01T15:00:00"
 ACTIVITIES_ROLES = (MIGRATION, SYSCON, ACTIVITIES_2024)
 ACTIVITIES_FILTER = '{"prisonId":"BXI","activityStartDate":"2026-03-20","nomisActivityEndDate":"2026-03-19"}'
+APPOINTMENTS_ID, ADJUDICATIONS_ID = "2026-03-01T16:00:00", "2026-03-01T17:00:00"
+APPOINTMENTS_ROLES = (MIGRATION, SYSCON, APPOINTMENTS_2024)
+ADJUDICATIONS_ROLES = (MIGRATION, SYSCON, ADJUDICATIONS_2024)
+MOVED: dict[str, Any] = {"prisonIds": ["MDI"], "fromDate": "2024-01-01"}
 BOOKING = "/prisoners/booking-id/{bookingId}"
 
 
@@ -67,6 +73,8 @@ def of_type(method: str, path: str, status: int = 200) -> list[Row]:
         Row(method, path, SENTENCING_ROLES, status, {"migrationType": "SENTENCING_ADJUSTMENTS"}),
         Row(method, path, ALERTS_ROLES, status, {"migrationType": "ALERTS"}),
         Row(method, path, LOCATIONS_ROLES, status, {"migrationType": "LOCATIONS"}),
+        Row(method, path, APPOINTMENTS_ROLES, status, {"migrationType": "APPOINTMENTS"}),
+        Row(method, path, ADJUDICATIONS_ROLES, status, {"migrationType": "ADJUDICATIONS"}),
     ]
 
 
@@ -76,6 +84,8 @@ def of_id(method: str, path: str, status: int) -> list[Row]:
         Row(method, path, SENTENCING_ROLES, status, {"migrationId": SENTENCING_ID}),
         Row(method, path, ALERTS_ROLES, status, {"migrationId": ALERTS_ID}),
         Row(method, path, LOCATIONS_ROLES, status, {"migrationId": LOCATIONS_ID}),
+        Row(method, path, APPOINTMENTS_ROLES, status, {"migrationId": APPOINTMENTS_ID}),
+        Row(method, path, ADJUDICATIONS_ROLES, status, {"migrationId": ADJUDICATIONS_ID}),
     ]
 
 
@@ -101,6 +111,8 @@ ROWS = [
         values={"migrationId": ACTIVITIES_ID}, json={"newActivityStartDate": "2026-04-01"}),
     *of_2024("activities", ACTIVITIES_ROLES, ACTIVITIES_ID),
     *of_2024("allocations", ACTIVITIES_ROLES, ALLOCATIONS_ID),
+    Row("POST", "/migrate/appointments", APPOINTMENTS_ROLES, 202, json=MOVED),
+    Row("POST", "/migrate/adjudications", ADJUDICATIONS_ROLES, 202, json=MOVED),
     *of_type("GET", "/migrate/history/all/{migrationType}"),
     *of_type("GET", "/migrate/history/active/{migrationType}"),
     *of_type("GET", "/migrate/dead-letter-queue/{migrationType}"),
@@ -113,6 +125,8 @@ ROWS = [
     *of_2024("sentencing", SENTENCING_ROLES, SENTENCING_ID),
     *of_2024("alerts", ALERTS_ROLES, ALERTS_ID),
     *of_2024("locations", LOCATIONS_ROLES, LOCATIONS_ID),
+    *of_2024("appointments", APPOINTMENTS_ROLES, APPOINTMENTS_ID),
+    *of_2024("adjudications", ADJUDICATIONS_ROLES, ADJUDICATIONS_ID),
     Row("GET", "/migrate/visits/rooms/usage", VISITS_ROLES),
     Row("GET", "/history", (HISTORY_2024,)),
     Row("DELETE", "/history", (HISTORY_2024,), 204),
@@ -145,6 +159,8 @@ async def api(api: Api) -> Api:
     await completed(ledger, "SENTENCING_ADJUSTMENTS", "sentencing_adjustments", hour=11)
     await completed(ledger, "ALERTS", "alerts", hour=13)
     await completed(ledger, "LOCATIONS", "locations", hour=12)
+    await completed(ledger, "APPOINTMENTS", "appointments", hour=16)
+    await completed(ledger, "ADJUDICATIONS", "adjudications", hour=17)
     await completed(ledger, "ACTIVITIES", "activities", hour=14, filter_json=ACTIVITIES_FILTER)
     await completed(ledger, "ALLOCATIONS", "allocations", hour=15)
     api.services.answers |= activities_answers(ACTIVITIES_ID)
