@@ -7,19 +7,19 @@ mapping of that set is past: DPS holds just what was sent, and all of it is mapp
 import logging
 from collections.abc import Mapping
 
-from nomis_pipelines.ledger import LedgerError, LedgerUnavailable, RecordKey, State
+from nomis_pipelines.ledger import LedgerError, LedgerUnavailable, State
 from nomis_pipelines.synchronisation.context import SyncContext
 
 log = logging.getLogger(__name__)
 
 
-async def settle_replaced(context: SyncContext, entity: str, domain: str, dps_ids: Mapping[str, str]) -> None:
+async def settle_replaced(context: SyncContext, entity: str, dps_ids: Mapping[str, str]) -> None:
     """Settle those of the records (NOMIS key -> DPS id, `""` for none) that the ledger holds something against.
 
     Raises `LedgerUnavailable`. A record that another process changes meanwhile is left to it.
     """
     for nomis_key, record in (await context.ledger.lookup(entity, list(dps_ids))).items():
-        key = RecordKey(domain=domain, entity=entity, nomis_key=nomis_key)
+        key = record.key
         try:
             match record.state:
                 case State.WRITTEN:

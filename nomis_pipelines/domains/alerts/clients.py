@@ -55,6 +55,18 @@ class AlertKey:
         return RecordKey(domain=DOMAIN, entity=DOMAIN, nomis_key=self.offender_no)
 
 
+def pairs_of(made: Sequence[MigratedAlert | ResyncedAlert]) -> list[dict[str, Any]]:
+    """The pairs of a prisoner's set, as the mapping service takes them: of what DPS returned, not of what was sent."""
+    return [
+        {
+            DPS_ID_FIELD: alert.alert_uuid,
+            "nomisBookingId": alert.offender_book_id,
+            "nomisAlertSequence": alert.alert_seq,
+        }
+        for alert in made
+    ]
+
+
 class AlertCalls:
     """Every call, on the clients of one run or consumer."""
 

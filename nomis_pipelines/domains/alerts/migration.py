@@ -14,6 +14,7 @@ from nomis_pipelines.domains.alerts.clients import (
     MAPPINGS,
     AlertCalls,
     AlertKey,
+    pairs_of,
 )
 from nomis_pipelines.domains.alerts.transform import migrate_alert
 from nomis_pipelines.domains.duplicates import duplicate_properties
@@ -124,15 +125,7 @@ class AlertsMigration(Migration[AlertsId, PrisonerSet, PrisonerRequest]):
         return PrisonerRequest(record.offender_no, [migrate_alert(alert) for alert in record.alerts])
 
     async def write(self, request: PrisonerRequest) -> Written:
-        made = await self._calls.migrate(request.offender_no, request.alerts)
-        pairs = [
-            {
-                DPS_ID_FIELD: alert.alert_uuid,
-                "nomisBookingId": alert.offender_book_id,
-                "nomisAlertSequence": alert.alert_seq,
-            }
-            for alert in made
-        ]
+        pairs = pairs_of(await self._calls.migrate(request.offender_no, request.alerts))
         mapping = {
             "offenderNo": request.offender_no,
             "label": self.migration_id,

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from nomis_pipelines.contracts.nomis_prisoner import Alert
-from nomis_pipelines.domains.alerts.clients import DOMAIN, DPS_ID_FIELD, AlertCalls, AlertKey
+from nomis_pipelines.domains.alerts.clients import DOMAIN, DPS_ID_FIELD, AlertCalls, AlertKey, pairs_of
 from nomis_pipelines.domains.alerts.transform import resync_alert
 from nomis_pipelines.http import ServiceError
 from nomis_pipelines.synchronisation import SyncContext, settle_replaced
@@ -92,15 +92,7 @@ class PrisonerWork:
 
     async def _resynchronise(self, offender_no: str, alerts: Sequence[Alert]) -> Json:
         made = await self._calls.resynchronise(offender_no, [resync_alert(alert) for alert in alerts])
-        pairs = [
-            {
-                DPS_ID_FIELD: alert.alert_uuid,
-                "nomisBookingId": alert.offender_book_id,
-                "nomisAlertSequence": alert.alert_seq,
-            }
-            for alert in made
-        ]
-        return {"mappingType": "NOMIS_CREATED", "mappings": pairs}
+        return {"mappingType": "NOMIS_CREATED", "mappings": pairs_of(made)}
 
     async def _replace(
         self,
@@ -120,12 +112,12 @@ class PrisonerWork:
 
     async def _put(self, offender_no: str, pairs: Json) -> None:
         await self._calls.replace_prisoner(offender_no, pairs)
-        await settle_replaced(self._context, DOMAIN, DOMAIN, _settled(offender_no, pairs))
+        await settle_replaced(self._context, DOMAIN, _settled(offender_no, pairs))
 
     async def _put_merged(self, offender_no: str, mappings: Json) -> None:
         await self._calls.replace_merged(offender_no, mappings)
         settled = _settled(offender_no, mappings["prisonerMapping"])
-        await settle_replaced(self._context, DOMAIN, DOMAIN, {**settled, mappings["removedOffenderNo"]: ""})
+        await settle_replaced(self._context, DOMAIN, {**settled, mappings["removedOffenderNo"]: ""})
 
     def _tell(self, name: str, properties: Properties) -> None:
         self._context.telemetry.event(name, properties)
