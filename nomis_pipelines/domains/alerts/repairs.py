@@ -11,11 +11,11 @@ ROLE_2024 = "ROLE_MIGRATE_ALERTS"
 
 
 class Prisoner(BaseModel):
-    """The prisoner to repair."""
+    """The prisoner to repair. A number of another form is refused: of one that NOMIS does not know, all is removed."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
-    offender_no: str = Field(min_length=1)
+    offender_no: str = Field(pattern=r"^[A-Z][0-9]{4}[A-Z]{2}$")
 
 
 async def resynchronise(context: SyncContext, prisoner: Prisoner) -> None:

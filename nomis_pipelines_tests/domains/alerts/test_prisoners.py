@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import respx
+from pydantic import ValidationError
 
 from nomis_pipelines.domains.alerts import ALERTS
 from nomis_pipelines.domains.alerts.repairs import Prisoner, resynchronise
@@ -231,6 +232,12 @@ def test_the_repair_is_offered_where_and_to_whom_the_card_says() -> None:
     assert (repair.method, repair.path, repair.status) == ("POST", "/prisoners/{offenderNo}/alerts/resynchronise", 200)
     assert repair.roles == (UPDATE_ROLE, SYSCON_ROLE, "ROLE_MIGRATE_ALERTS")
     assert repair.parameters.model_validate({"offenderNo": PRISONER}).model_dump() == {"offender_no": PRISONER}
+
+
+@pytest.mark.parametrize("number", ["", "A7001B", "a7001bc", "A٣٣٣٣BC", "A7001BC1", "..", "A7001BC/x"])
+def test_a_repair_takes_prison_numbers_only(number: str) -> None:
+    with pytest.raises(ValidationError):
+        Prisoner.model_validate({"offenderNo": number})
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.REJECTED, State.IN_DOUBT, State.WRITTEN, State.DUPLICATE])
