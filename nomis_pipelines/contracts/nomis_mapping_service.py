@@ -376,6 +376,204 @@ class DpsLocation(BaseModel):
     dps_location_id: UUID
 
 
+class CourtCaseMapping(BaseModel):
+    """A court case's pair as the service returns it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_court_case_id: int
+    dps_court_case_id: str
+
+
+class NewCourtCaseMapping(BaseModel):
+    """A court case's pair as it is recorded, alone or in a batch"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_court_case_id: int
+    dps_court_case_id: str
+    mapping_type: Literal["MIGRATED", "NOMIS_CREATED"] | None = None
+    """Left out, the service takes DPS_CREATED"""
+
+
+class CourtAppearanceMapping(BaseModel):
+    """A court appearance's pair as the service returns it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_court_appearance_id: int
+    dps_court_appearance_id: str
+
+
+class NewCourtAppearanceMapping(BaseModel):
+    """A court appearance's pair as it is recorded, alone or in a batch"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_court_appearance_id: int
+    dps_court_appearance_id: str
+    mapping_type: Literal["MIGRATED", "NOMIS_CREATED"] | None = None
+    """Left out, the service takes DPS_CREATED"""
+
+
+class CourtChargeMapping(BaseModel):
+    """A charge's pair as the service returns it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_court_charge_id: int
+    dps_court_charge_id: str
+
+
+class NewCourtChargeMapping(BaseModel):
+    """A charge's pair as it is recorded, alone or in a batch"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_court_charge_id: int
+    dps_court_charge_id: str
+    mapping_type: Literal["MIGRATED", "NOMIS_CREATED"] | None = None
+    """Left out, the service takes DPS_CREATED"""
+
+
+class SentenceMapping(BaseModel):
+    """A sentence's pair as the service returns it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_booking_id: int
+    nomis_sentence_sequence: int
+    dps_sentence_id: str
+
+
+class NewSentenceMapping(BaseModel):
+    """A sentence's pair as it is recorded, alone or in a batch"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_booking_id: int
+    nomis_sentence_sequence: int
+    dps_sentence_id: str
+    mapping_type: Literal["MIGRATED", "NOMIS_CREATED"] | None = None
+    """Left out, the service takes DPS_CREATED"""
+
+
+class SentenceTermMapping(BaseModel):
+    """A sentence term's pair as the service returns it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_booking_id: int
+    nomis_sentence_sequence: int
+    nomis_term_sequence: int
+    dps_term_id: str
+
+
+class NewSentenceTermMapping(BaseModel):
+    """A sentence term's pair as it is recorded, alone or in a batch"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_booking_id: int
+    nomis_sentence_sequence: int
+    nomis_term_sequence: int
+    dps_term_id: str
+    mapping_type: Literal["MIGRATED", "NOMIS_CREATED"] | None = None
+    """Left out, the service takes DPS_CREATED"""
+
+
+class NewCourtCaseTree(BaseModel):
+    """A court case's pair, with room for those of its children, which come by themselves"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_court_case_id: int
+    dps_court_case_id: str
+    court_appearances: list[NewCourtAppearanceMapping]
+    """Empty"""
+    court_charges: list[NewCourtChargeMapping]
+    """Empty"""
+    sentences: list[NewSentenceMapping]
+    """Empty"""
+    mapping_type: Literal["MIGRATED", "NOMIS_CREATED"]
+
+
+class CourtCaseBatch(BaseModel):
+    """The pairs of court cases and of all that belongs to them"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    label: str | None = None
+    """The migration id; left out by synchronisation"""
+    mapping_type: Literal["MIGRATED", "NOMIS_CREATED"]
+    court_cases: list[NewCourtCaseMapping]
+    court_appearances: list[NewCourtAppearanceMapping]
+    court_charges: list[NewCourtChargeMapping]
+    sentences: list[NewSentenceMapping]
+    sentence_terms: list[NewSentenceTermMapping]
+
+
+class NomisSentenceId(BaseModel):
+    """A sentence as NOMIS knows it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_booking_id: int
+    nomis_sentence_sequence: int
+
+
+class CourtSentencingSummary(BaseModel):
+    """That a prisoner's court cases were recorded as a batch"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    offender_no: str
+    migration_id: str | None = None
+    """The label of the batch; a merge has none"""
+
+
 class NewAdjudicationMappings(BaseModel):
     """A charge's pair and those of its hearings and punishments, as we record them"""
 

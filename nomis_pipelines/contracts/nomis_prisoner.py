@@ -520,6 +520,101 @@ class Refusal(BaseModel):
     user_message: str | None = None
 
 
+class CaseIdentifier(BaseModel):
+    """A reference by which a court case is known"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    type: str
+    reference: str
+    create_date_time: NaiveDatetime
+
+
+class ChargeOffence(BaseModel):
+    """What somebody is charged with"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    offence_code: str
+    description: str
+
+
+class OffenceResult(BaseModel):
+    """The outcome of an appearance or of a charge"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    code: str
+    description: str
+    disposition_code: str
+    conviction: bool
+
+
+class LinkedCase(BaseModel):
+    """The case that a charge came from"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    case_id: int
+    """The source case"""
+    date_linked: date_aliased
+
+
+class CourtOrder(BaseModel):
+    """The order by which a sentence was passed"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    id: int
+    event_id: int
+    """The appearance at which it was made"""
+
+
+class RecallCustodyDate(BaseModel):
+    """When somebody came back to custody on recall"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    return_to_custody_date: date_aliased
+
+
+class SentenceTerm(BaseModel):
+    """One term of a sentence"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    term_sequence: int
+    years: int | None = None
+    months: int | None = None
+    weeks: int | None = None
+    days: int | None = None
+    sentence_term_type: CodeDescription | None = None
+    life_sentence_flag: bool
+    created_by_username: str
+    modified_by_username: str | None = None
+
+
 class VisitIdPage(BaseModel):
     """A page of visit ids"""
 
@@ -830,6 +925,46 @@ class Allocation(BaseModel):
     activity_start_date: date_aliased
 
 
+class OffenderCharge(BaseModel):
+    """A charge, whatever the appearance"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    id: int
+    offence: ChargeOffence
+
+
+class Sentence(BaseModel):
+    """A sentence with the charges it covers and its terms"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    booking_id: int
+    sentence_seq: int
+    """Unique inside the booking; used again after a deletion"""
+    status: str
+    """A is active"""
+    calculation_type: CodeDescription
+    category: CodeDescription
+    court_order: CourtOrder | None = None
+    consec_sequence: int | None = None
+    """The sentence of the booking that this one follows"""
+    fine_amount: float | None = None
+    line_sequence: int | None = None
+    created_date_time: NaiveDatetime
+    sentence_terms: list[SentenceTerm]
+    offender_charges: list[OffenderCharge]
+    recall_custody_date: RecallCustodyDate | None = None
+    created_by_username: str
+    modified_by_username: str | None = None
+
+
 class HearingResult(BaseModel):
     model_config = ConfigDict(
         extra="ignore",
@@ -853,6 +988,25 @@ class PrisonerAlerts(BaseModel):
     latest_booking_alerts: list[Alert]
 
 
+class CourtEventCharge(BaseModel):
+    """A charge as at one appearance"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    event_id: int
+    offender_charge: OffenderCharge
+    offence_date: date_aliased | None = None
+    """As at this appearance"""
+    offence_end_date: date_aliased | None = None
+    result_code1: OffenceResult | None = None
+    linked_case_details: LinkedCase | None = None
+    created_by_username: str
+    modified_by_username: str | None = None
+
+
 class Hearing(BaseModel):
     model_config = ConfigDict(
         extra="ignore",
@@ -870,6 +1024,28 @@ class Hearing(BaseModel):
     internal_location: InternalRoom | None = None
     hearing_results: list[HearingResult]
     notifications: list[HearingNotification]
+
+
+class CourtEvent(BaseModel):
+    """A court appearance and what was charged there"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    id: int
+    case_id: int | None = None
+    """Null for an appearance that belongs to no case"""
+    event_date_time: NaiveDatetime
+    court_event_type: CodeDescription
+    court_id: str
+    outcome_reason_code: OffenceResult | None = None
+    next_event_date_time: NaiveDatetime | None = None
+    comment_text: str | None = None
+    court_event_charges: list[CourtEventCharge]
+    created_by_username: str
+    modified_by_username: str | None = None
 
 
 class AdjudicationCharge(BaseModel):
@@ -891,3 +1067,42 @@ class AdjudicationCharge(BaseModel):
     investigations: list[Investigation]
     hearings: list[Hearing]
     has_multiple_charges: bool
+
+
+class CourtCase(BaseModel):
+    """A prisoner's court case with all that belongs to it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    id: int
+    offender_no: str
+    booking_id: int
+    case_status: CodeDescription
+    combined_case_id: int | None = None
+    """The case that this one was combined into"""
+    source_combined_case_ids: list[int]
+    """The cases that were combined into this one"""
+    case_info_numbers: list[CaseIdentifier]
+    court_events: list[CourtEvent]
+    sentences: list[Sentence]
+    created_by_username: str
+    modified_by_username: str | None = None
+
+
+class CourtCasesAfterMerge(BaseModel):
+    """What a merge did to court cases and sentences"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    court_cases_created: list[CourtCase]
+    """Copies made on the retained booking"""
+    court_cases_deactivated: list[CourtCase]
+    """Those that were copied"""
+    sentences_deactivated: list[Sentence]
+    """Further sentences that are active no more"""
