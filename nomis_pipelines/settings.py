@@ -197,6 +197,16 @@ class Settings(BaseSettings):
         True, validation_alias=AliasChoices("ALERTS_HAS_MIGRATED_DATA", "ALERTS_HASMIGRATEDDATA")
     )
     adjudications_report_mode: bool = Field(False, validation_alias="FEATURE_ADJUDICATIONS_REPORT_MODE")
+    post_timeout: Seconds = Field(50.0, validation_alias=AliasChoices("API_POST_TIMEOUT", "API_POSTTIMEOUT"))
+    time_critical_timeout: Seconds = Field(
+        3.0, validation_alias=AliasChoices("API_TIME_CRITICAL_TIMEOUT", "API_TIMECRITICAL_TIMEOUT")
+    )
+    court_sentencing_mapping_retries: int = Field(
+        9, ge=0, le=60, validation_alias="COURTSENTENCING_MAPPING_RETRY_COUNT"
+    )
+    court_sentencing_mapping_pause_milliseconds: int = Field(
+        1000, ge=0, le=60_000, validation_alias="COURTSENTENCING_MAPPING_RETRY_DELAY_MILLISECONDS"
+    )
     product_id: str = Field("DPS060", validation_alias="PRODUCT_ID")
     app_insights: SecretStr | None = Field(None, validation_alias="APPLICATIONINSIGHTS_CONNECTION_STRING")
     otlp_endpoint: str | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")

@@ -35,6 +35,7 @@ def _add(router: APIRouter, domain: Domain, segment: str) -> None:
             migration_id=opened.migration_id,
             estimated_count=opened.estimated,
             body=filter.model_dump(mode="json", by_alias=True, exclude_none=True),
+            properties=domain.migration.properties(filter),
         )
         # one path may serve both contracts: who has nothing but the role of 2024 is a client of 2024
         today = segment == domain.paths.today and bool(who.roles & ANY_DOMAIN_ROLES)

@@ -32,7 +32,7 @@ class WriteOptions(TypedDict, total=False):
     """What `post`, `put` and `patch` take besides template, body and answer.
 
     `idempotent`: the call may be repeated (default: only PUT). `keep_nulls`: write nulls into the body. `headers`: what
-    the service asks for besides those that every call has.
+    the service asks for besides those that every call has. `timeout_seconds`: instead of the service's own.
     """
 
     path: Mapping[str, object]
@@ -41,6 +41,7 @@ class WriteOptions(TypedDict, total=False):
     content_type: str
     keep_nulls: bool
     headers: Mapping[str, str]
+    timeout_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,10 +161,11 @@ class ServiceClient:
         missing_ok: bool = False,
         idempotent: bool = True,
         headers: Mapping[str, str] = _NO_HEADERS,
+        timeout_seconds: float | None = None,
     ) -> bool:
         """DELETE; whether it was there. 404 raises `NotFound` unless `missing_ok`."""
         url = self._base + path_template(template).fill(path) + query_string(query)
-        call = Call("DELETE", template, url, None, content_type, idempotent, header_list(headers))
+        call = Call("DELETE", template, url, None, content_type, idempotent, header_list(headers), timeout_seconds)
         try:
             await self._exchange.run(call)
         except NotFound:
@@ -211,6 +213,7 @@ class ServiceClient:
             None if body is None else options.get("content_type", "application/json"),
             options.get("idempotent", idempotent),
             header_list(options.get("headers", _NO_HEADERS)),
+            options.get("timeout_seconds"),
         )
 
     def _read(self, call: Call, response: WireResponse, answer: type[T]) -> T:

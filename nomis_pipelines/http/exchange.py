@@ -44,6 +44,7 @@ class Call:
     content_type: str | None
     repeatable: bool
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    timeout_seconds: float | None = None
 
 
 @dataclass(slots=True)
@@ -128,7 +129,8 @@ class Exchange:
         headers += call.headers
         started = self.limit.clock()
         try:
-            response = await self._wire.send(WireRequest(call.method, call.url, headers, call.body, self._timeout))
+            timeout = call.timeout_seconds or self._timeout
+            response = await self._wire.send(WireRequest(call.method, call.url, headers, call.body, timeout))
         except AnswerTooLarge as caught:
             if 200 <= caught.status < 300:
                 return caught

@@ -289,6 +289,11 @@ class Migration(ABC, Generic[Id, Record, Request]):
         return []
 
     @classmethod
+    def properties(cls, filter: BaseModel) -> dict[str, Any]:
+        """What of the filter steers the run instead of choosing records; told at start and end (card, 3.3)."""
+        return {}
+
+    @classmethod
     def message_id(cls, nomis_key: str) -> Any:
         """The NOMIS id as the body of a `MIGRATE_ENTITY` message had it (platform card, section 4.4): plain JSON."""
         return nomis_key

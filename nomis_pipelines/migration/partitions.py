@@ -182,10 +182,12 @@ class ByMonth:
 class Whole:
     """The one partition `all`, for ids endpoints that filter by neither prison nor date.
 
-    What a filter of such a domain says is kept in the history and restricts nothing: every filter covers the whole.
+    What a filter of such a domain says is kept in the history and restricts nothing, so every filter covers the whole;
+    but for the fields `narrowed_by`, which choose single records.
     """
 
     KEY: ClassVar[str] = "all"
+    narrowed_by: tuple[str, ...] = ()
 
     def filter_values(self, key: str) -> dict[str, Any]:
         """The part of the domain's filter that the key stands for: none. Raises `PartitionError` for another key."""
@@ -202,8 +204,8 @@ class Whole:
         return None
 
     def covered(self, filter: BaseModel, today: date, prisons: Sequence[str] = ()) -> list[str]:
-        """The one partition, whatever the filter."""
-        return [self.KEY]
+        """The one partition, unless the filter chooses single records."""
+        return [] if any(getattr(filter, name) for name in self.narrowed_by) else [self.KEY]
 
 
 @dataclass(frozen=True)

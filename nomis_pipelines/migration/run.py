@@ -297,7 +297,7 @@ class MigrationRun:
                 "durationMinutes": minutes_since(self.migration_id, now),
             }
             if status == "COMPLETED":
-                properties["properties"] = "{}"
+                properties["properties"] = self.migration.properties(self.filter)
             self.migration.telemetry.event(f"{self.migration.telemetry_name}-migration-{status.lower()}", properties)
 
     async def _write(self, page: Page, item: AnyItem) -> bool:
