@@ -5,11 +5,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Self
-from zoneinfo import ZoneInfo
 
 from nomis_pipelines.http import HttpClients
 from nomis_pipelines.observability import Audit, Telemetry, build_telemetry
-from nomis_pipelines.settings import LONDON, Settings
+from nomis_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from nomis_pipelines.ledger import Ledger
@@ -48,7 +47,7 @@ class Platform:
 
     def today(self) -> date:
         """The day in Europe/London, or the one that `NOMIS_PIPELINES_TODAY` sets."""
-        return self.settings.today or datetime.now(ZoneInfo(LONDON)).date()
+        return self.settings.london_today()
 
     @staticmethod
     def now() -> datetime:

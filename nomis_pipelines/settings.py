@@ -8,12 +8,13 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote
+from zoneinfo import ZoneInfo
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -275,6 +276,10 @@ class Settings(BaseSettings):
             return cls(**values)
         except ValidationError as error:
             raise SettingError(_describe(error, values["environment"])) from None
+
+    def london_today(self) -> date:
+        """The day to take for today: the one set, else London's."""
+        return self.today or datetime.now(ZoneInfo(LONDON)).date()
 
     @property
     def dagster_server(self) -> str:

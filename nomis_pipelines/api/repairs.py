@@ -18,7 +18,7 @@ from nomis_pipelines.api.reading import (
     variables_of,
 )
 from nomis_pipelines.api.roles import domain_roles
-from nomis_pipelines.domains.declaration import Domain, Report
+from nomis_pipelines.domains.declaration import Domain, Preview, Report
 from nomis_pipelines.http import ServiceError
 from nomis_pipelines.migration.actions import Action, NoParameters
 from nomis_pipelines.synchronisation.repair import Repair, RepairError, run_repair
@@ -30,6 +30,8 @@ def repair_routes(domains: Sequence[Domain]) -> APIRouter:
     for domain in domains:
         for report in domain.reports:
             _add_report(router, domain, report)
+        for preview in domain.previews:
+            _add_preview(router, domain, preview)
         for repair in domain.repairs:
             _add_repair(router, domain, repair)
         for action in domain.actions:
@@ -100,4 +102,24 @@ def _add_report(router: APIRouter, domain: Domain, report: Report) -> None:
         response_model=list[report.row],
         response_model_exclude_none=True,
         openapi_extra={"parameters": described(report.parameters, report.path)},
+    )
+
+
+def _add_preview(router: APIRouter, domain: Domain, preview: Preview) -> None:
+    async def read(request: Request, context: Context) -> Any:
+        platform = context.platform
+        parameters = variables(request, preview.parameters)
+        return await preview.work(platform.clients, parameters, platform.today())
+
+    router.add_api_route(
+        preview.path,
+        read,
+        methods=["GET"],
+        summary=preview.summary,
+        operation_id=f"preview_{domain.name}",
+        tags=["reports"],
+        dependencies=[require(domain_roles(domain))],
+        response_model=preview.body,
+        response_model_exclude_none=True,
+        openapi_extra={"parameters": described(preview.parameters, preview.path)},
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from pydantic import BaseModel
@@ -47,6 +48,21 @@ class Report:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What a migration would send for one record, without sending it: GET `path` in the control API.
+
+    The path variables are the fields (by alias) of `parameters`; `work` gives the `body`, with the day to take for
+    today. What NOMIS refuses is not translated: the endpoint fails.
+    """
+
+    summary: str
+    path: str
+    parameters: type[BaseModel]
+    body: type[BaseModel]
+    work: Callable[[HttpClients, Any, date], Awaitable[BaseModel]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Domain:
     """One kind of entity that moves from NOMIS to DPS.
 
@@ -63,6 +79,7 @@ class Domain:
     repairs: tuple[Repair, ...] = ()
     reports: tuple[Report, ...] = ()
     actions: tuple[Action, ...] = ()
+    previews: tuple[Preview, ...] = ()
     delete_surplus: Callable[[HttpClients, str], Awaitable[None]] | None = None
     endpoints: Endpoints | None = None
 

@@ -49,6 +49,11 @@ def told(error: Exception) -> str:
     return str(error) if isinstance(error, _SPEAKS_SAFELY) else type(error).__name__
 
 
+def shown_text(error: Exception) -> str:
+    """What telemetry may say of an exception: the text of our own errors, of any other only what it is."""
+    return str(error) if isinstance(error, _SPEAKS_SAFELY) else type(error).__name__
+
+
 def _service(error: Exception) -> str:
     if isinstance(error, Unavailable | CircuitOpen | AuthError):
         return error.service
