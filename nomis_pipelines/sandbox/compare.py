@@ -92,6 +92,12 @@ def _joined(key: Sequence[Any]) -> str:
 STORES: dict[str, Kept] = {
     "visits": Stores("/visits", "/mappings/visits", "reference", "nomisId", str),
     "sentencing_adjustments": Stores("/adjustments", "/mappings/adjustments", "id", "nomisKey", _joined),
+    "court_sentencing": SetStores(
+        "/court-sentencing",
+        "/mappings/court-sentencing",
+        "prisoner",
+        lambda key: key.partition("/")[0],
+    ),
     "alerts": SetStores("/alerts", "/mappings/alerts", "prisoner", lambda key: key.partition("/")[0]),
     "locations": Stores("/locations", "/mappings/locations", "id", "nomisId", str),
     "activities": Stores("/activities", "/mappings/activities", "id", "nomisKey", str),

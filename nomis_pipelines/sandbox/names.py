@@ -3,6 +3,16 @@
 from typing import Literal
 
 ServiceName = Literal[
-    "auth", "nomis", "mapping", "visits", "sentencing", "alerts", "locations", "activities", "adjudications", "*"
-]  # fmt: skip
+    "auth",
+    "nomis",
+    "mapping",
+    "visits",
+    "sentencing",
+    "alerts",
+    "locations",
+    "activities",
+    "adjudications",
+    "court-sentencing",
+    "*",
+]
 """A service that a fault can hit, or all of them."""

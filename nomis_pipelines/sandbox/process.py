@@ -34,6 +34,7 @@ SERVICE_CLIENTS = {
     "locations": "locations-api",
     "activities": "activities-api",
     "adjudications": "adjudications-api",
+    "court-sentencing": "court-sentencing-api",
 }
 
 OnReady = Callable[[dict[str, Any]], None]

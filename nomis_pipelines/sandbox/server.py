@@ -19,11 +19,14 @@ from nomis_pipelines.sandbox.services import (
     alerts,
     appointments,
     auth,
+    court_sentencing,
     locations,
     mapping,
     mapping_alerts,
+    mapping_courts,
     nomis,
     nomis_alerts,
+    nomis_courts,
     visit_scheduler,
 )
 from nomis_pipelines.sandbox.services.mapping_activities import add_activity_mappings
@@ -54,6 +57,7 @@ class SandboxServer:
             ),
             "activities": activities.build(stores.dps_activities, world),
             "sentencing": adjustments.build(stores.dps_adjustments),
+            "court-sentencing": court_sentencing.build(stores.dps_courts),
             "alerts": alerts.build(stores.dps_alerts, stores.nomis_alerts, world),
             "locations": locations.build(stores.dps_locations),
             "visits": visit_scheduler.build(stores.scheduled, self.rules),
@@ -65,6 +69,8 @@ class SandboxServer:
         add_dps_locations(routers["mapping"], stores.nomis_activities.data.is_location, is_mapped_room)
         self._add_appointments(routers)
         self._add_adjudications(routers)
+        nomis_courts.add_courts(routers["nomis"], stores.nomis_courts)
+        mapping_courts.add_courts(routers["mapping"], stores.court_mappings)
         self.services = {name: Service(name, router, verifier) for name, router in routers.items()}
         self.admin = Service("admin", admin.build(self, stores, self.issuer, self.rules), None)
         self._faults: list[ActiveFault] = []

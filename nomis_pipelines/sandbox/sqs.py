@@ -39,6 +39,8 @@ def _event_queue(queue_id: str, stem: str, *event_types: str) -> QueueSpec:
     )
 
 
+_CHANGES = ("INSERTED", "UPDATED", "DELETED")
+
 OFFENDER_EVENTS = "offender_events"
 """The topic of NOMIS."""
 DOMAIN_EVENTS = "domain_events"
@@ -56,7 +58,21 @@ QUEUES: tuple[QueueSpec, ...] = (
         "KEY_DATE_ADJUSTMENT_DELETED",
         "BOOKING_NUMBER-CHANGED",
     ),
-    _event_queue("eventcourtsentencing", "courtsentencing"),
+    _event_queue(
+        "eventcourtsentencing",
+        "courtsentencing",
+        *(f"OFFENDER_CASES-{what}" for what in ("INSERTED", "UPDATED", "DELETED", "LINKED", "UNLINKED")),
+        *(f"COURT_EVENTS-{what}" for what in _CHANGES),
+        *(f"COURT_EVENT_CHARGES-{what}" for what in (*_CHANGES, "LINKED")),
+        "OFFENDER_CHARGES-UPDATED",
+        *(f"OFFENDER_SENTENCES-{what}" for what in _CHANGES),
+        "OFFENDER_SENTENCE_CHARGES-INSERTED",
+        "OFFENDER_SENTENCE_CHARGES-DELETED",
+        *(f"OFFENDER_SENTENCE_TERMS-{what}" for what in _CHANGES),
+        *(f"OFFENDER_CASE_IDENTIFIERS-{what}" for what in _CHANGES),
+        "OFFENDER_FIXED_TERM_RECALLS-UPDATED",
+        "prison-offender-events.prisoner.merged",
+    ),
     _event_queue(
         "eventalerts",
         "alerts",

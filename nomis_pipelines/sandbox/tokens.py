@@ -26,6 +26,7 @@ ADJUDICATIONS_ROLES = frozenset({"ROLE_MIGRATE_ADJUDICATIONS"})
 SCHEDULER_ROLES = frozenset({"ROLE_VISIT_SCHEDULER"})
 ADJUSTMENTS_ROLES = frozenset({"ROLE_SENTENCE_ADJUSTMENTS_SYNCHRONISATION"})
 ALERTS_ROLES = frozenset({"ROLE_PRISONER_ALERTS__RW"})
+COURT_SENTENCING_ROLES = frozenset({"ROLE_REMAND_AND_SENTENCING_API__LEGACY__RW"})
 ALERTS_RESYNC_ROLES = frozenset({"ROLE_NOMIS_ALERTS"})
 LOCATIONS_2024_ROLES = frozenset({"ROLE_NOMIS_LOCATIONS"})
 MIGRATE_LOCATIONS_ROLES = frozenset({"ROLE_MIGRATE_LOCATIONS"})
@@ -75,6 +76,7 @@ CLIENTS: dict[str, Client] = {
         _client("nomis-mapping-api", MAPPING_ROLES),
         _client("visits-api", SCHEDULER_ROLES),
         _client("sentencing-api", ADJUSTMENTS_ROLES),
+        _client("court-sentencing-api", COURT_SENTENCING_ROLES),
         _client("alerts-api", ALERTS_ROLES | ALERTS_RESYNC_ROLES),
         _client("locations-api", MIGRATE_LOCATIONS_ROLES | SYNC_LOCATIONS_ROLES),
         _client("activities-api", ACTIVITIES_ROLES | APPOINTMENTS_2024_ROLES),

@@ -112,9 +112,12 @@ def _add_prisoners(router: Router, stores: Stores) -> None:
         return json_answer(alerts, 201)
 
     def merge(request: Request) -> Answer:
-        booking_id = nomis.merge(request.parameters[0], read_body(_MERGE, request).removed)
+        retained, removed = request.parameters[0], read_body(_MERGE, request).removed
+        bookings = [nomis.bookings(number) for number in (retained, removed)]
+        booking_id = nomis.merge(retained, removed)
         if booking_id is None:
             raise Refusal(bad_request("both numbers must be of prisoners with bookings, and not the same"))
+        stores.nomis_courts.merge(retained, *bookings)
         return json_answer({"bookingId": booking_id})
 
     def move(request: Request) -> Answer:

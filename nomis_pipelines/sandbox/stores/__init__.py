@@ -10,17 +10,20 @@ from nomis_pipelines.sandbox.data.world import World
 from nomis_pipelines.sandbox.journal import Journal
 from nomis_pipelines.sandbox.stores.adjudication_mappings import AdjudicationMappings
 from nomis_pipelines.sandbox.stores.alert_mappings import AlertMappingTable
+from nomis_pipelines.sandbox.stores.court_mappings import CourtMappings
 from nomis_pipelines.sandbox.stores.dps_activities import DpsActivities, agreement
 from nomis_pipelines.sandbox.stores.dps_adjudications import DpsAdjudications
 from nomis_pipelines.sandbox.stores.dps_adjustments import DpsAdjustments
 from nomis_pipelines.sandbox.stores.dps_alerts import DpsAlerts
 from nomis_pipelines.sandbox.stores.dps_appointments import DpsAppointments
+from nomis_pipelines.sandbox.stores.dps_courts import DpsCourts
 from nomis_pipelines.sandbox.stores.dps_locations import DpsLocations
 from nomis_pipelines.sandbox.stores.dps_records import DpsRecords
 from nomis_pipelines.sandbox.stores.mappings import MappingTable, RoomMappings
 from nomis_pipelines.sandbox.stores.nomis_activities import NomisActivities
 from nomis_pipelines.sandbox.stores.nomis_adjustments import NomisAdjustments
 from nomis_pipelines.sandbox.stores.nomis_alerts import NomisAlerts
+from nomis_pipelines.sandbox.stores.nomis_courts import NomisCourts
 from nomis_pipelines.sandbox.stores.nomis_locations import NomisLocations
 from nomis_pipelines.sandbox.stores.nomis_visits import NomisVisits
 from nomis_pipelines.sandbox.stores.scheduler import ScheduledVisits
@@ -56,6 +59,9 @@ class Stores:
         self.nomis_adjudications = AdjudicationData(world)
         self.adjudication_mappings = AdjudicationMappings(self.journal)
         self.dps_adjudications = DpsAdjudications(self.nomis_adjudications, self.journal, world.key)
+        self.nomis_courts = NomisCourts(world, self.nomis_alerts, self.journal)
+        self.dps_courts = DpsCourts(self.journal, world.key)
+        self.court_mappings = CourtMappings(self.journal)
         self.rooms = RoomMappings(self.journal)
         self.replayed = self.journal.replay(
             {
@@ -83,6 +89,11 @@ class Stores:
                 **self.dps_appointments.replays,
                 **self.adjudication_mappings.replays,
                 **self.dps_adjudications.replays,
+                NomisCourts.KIND: self.nomis_courts.replay,
+                DpsCourts.KIND: self.dps_courts.replay,
+                DpsCourts.MERGE_KIND: self.dps_courts.replay_merge,
+                CourtMappings.SUMMARY_KIND: self.court_mappings.replay_summary,
+                self.court_mappings.pairs.kind: self.court_mappings.pairs.replay,
                 RoomMappings.KIND: self.rooms.replay,
             }
         )
@@ -110,6 +121,9 @@ class Stores:
         self.dps_appointments.clear()
         self.adjudication_mappings.clear()
         self.dps_adjudications.clear()
+        self.nomis_courts.clear()
+        self.dps_courts.clear()
+        self.court_mappings.clear()
         self.rooms.clear()
 
     def agreement(self) -> dict[str, Any]:
@@ -124,6 +138,7 @@ class Stores:
             "appointments": _agreement(self.appointment_mappings, self.dps_appointments)
             | {"dps_dropped": self.dps_appointments.dropped},
             "adjudications": _agreement(self.adjudication_mappings.charges, self.dps_adjudications),
+            "court_sentencing": self._courts_agreement(),
         }
 
     def _visits_agreement(self) -> dict[str, int]:
@@ -161,6 +176,25 @@ class Stores:
         return self.dps_alerts.numbers() | {
             "mappings": len(self.alert_mappings),
             "dps_without_mapping": len(unmapped),
+            "mappings_without_dps": unknown,
+            "mappings_to_another": contradicting,
+        }
+
+    def _courts_agreement(self) -> dict[str, int]:
+        rows = list(self.dps_courts.rows())
+        told = [(kind, *nomis) for _, kind, _, nomis in rows if nomis is not None]
+        unmapped = {dps_id for _, _, dps_id, _ in rows}
+        pairs = self.court_mappings.pairs
+        unknown = sum(pair.dps_id not in unmapped for _, pair in pairs.items())
+        origins = {dps_id: (kind, *nomis) for _, kind, dps_id, nomis in rows if nomis is not None}
+        contradicting = sum(origins.get(pair.dps_id, key) != key for key, pair in pairs.items())
+        mapped = {pair.dps_id for _, pair in pairs.items()}
+        return {
+            "dps_records": len(rows),
+            "dps_surplus": len(told) - len(set(told)),
+            "mappings": len(pairs),
+            "prisoners": len(self.court_mappings.summaries()),
+            "dps_without_mapping": len(unmapped - mapped),
             "mappings_without_dps": unknown,
             "mappings_to_another": contradicting,
         }
