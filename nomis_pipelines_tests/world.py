@@ -12,6 +12,7 @@ ALERTS = "http://alerts.test"
 LOCATIONS = "http://locations.test"
 ACTIVITIES = "http://activities.test"
 ADJUDICATIONS = "http://adjudications.test"
+COURT_SENTENCING = "http://court-sentencing.test"
 
 ENVIRONMENT = {
     "API_BASE_URL_HMPPS_AUTH": AUTH,
@@ -23,6 +24,7 @@ ENVIRONMENT = {
     "API_BASE_URL_LOCATIONS": LOCATIONS,
     "API_BASE_URL_ACTIVITIES": ACTIVITIES,
     "API_BASE_URL_ADJUDICATIONS": ADJUDICATIONS,
+    "API_BASE_URL_COURT_SENTENCING": COURT_SENTENCING,
     "NOMIS_PRISONER_API_CLIENT_ID": "nomis-client",
     "NOMIS_PRISONER_API_SECRET": "nomis-secret",
     "NOMIS_MAPPING_API_CLIENT_ID": "mapping-client",
@@ -39,6 +41,8 @@ ENVIRONMENT = {
     "ACTIVITIES_CLIENT_SECRET": "activities-secret",
     "ADJUDICATIONS_CLIENT_ID": "adjudications-client",
     "ADJUDICATIONS_CLIENT_SECRET": "adjudications-secret",
+    "COURT_SENTENCING_CLIENT_ID": "court-sentencing-client",
+    "COURT_SENTENCING_CLIENT_SECRET": "court-sentencing-secret",
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     "NOMIS_PIPELINES_HTTP_WIRE": "httpx",
 }

@@ -109,7 +109,10 @@ def _add_preview(router: APIRouter, domain: Domain, preview: Preview) -> None:
     async def read(request: Request, context: Context) -> Any:
         platform = context.platform
         parameters = variables(request, preview.parameters)
-        return await preview.work(platform.clients, parameters, platform.today())
+        try:
+            return await preview.work(platform.clients, parameters, platform.today())
+        except ServiceError as error:
+            raise ApiError(500, as_api_error(error).message) from error
 
     router.add_api_route(
         preview.path,

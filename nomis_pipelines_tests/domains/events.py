@@ -71,9 +71,9 @@ def notification(event_type: str, body: Mapping[str, object]) -> str:
 
 
 @asynccontextmanager
-async def consumer(ledger_url: str, *classes: type[Synchronisation]) -> AsyncGenerator[Consumer]:
-    """A consumer over httpx, with a real ledger; respx must be listening."""
-    settings = world.settings()
+async def consumer(ledger_url: str, *classes: type[Synchronisation], **changes: str) -> AsyncGenerator[Consumer]:
+    """A consumer over httpx, with a real ledger; respx must be listening. `changes` are settings by variable name."""
+    settings = world.settings(**changes)
     telemetry, queues = RecordingTelemetry(), RecordingQueues()
     respx.post(f"{world.AUTH}/oauth/token").respond(json={"access_token": "t", "expires_in": 600})
     async with await Ledger.open(ledger_url) as ledger, world.clients(settings) as clients:
