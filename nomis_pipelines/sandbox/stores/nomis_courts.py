@@ -145,7 +145,7 @@ class NomisCourts:
         self._next = FIRST_NEW
 
     def _copy(self, case: Json, booking_id: int, sequence: int) -> Json:
-        made = copy.deepcopy(case)
+        made = from_json(to_json(case))  # a charge is one object wherever it is named, and is renumbered in each place
         made |= {"id": self.new_id(), "bookingId": booking_id, "sourceCombinedCaseIds": []}
         made.pop("combinedCaseId", None)
         events = {event["id"]: self.new_id() for event in made["courtEvents"]}
