@@ -71,7 +71,7 @@ def test_the_environment_is_one_that_the_settings_accept():
     assert settings.database_url.endswith("@postgres:5432/migration")
     assert settings.auth_url == "http://localhost:8090/auth"
     assert settings.has_queue("audit")
-    ports = dict(re.findall(r"--port (\w+)=(\d+)", SERVICES["sandbox"]["command"]))
+    ports = dict(re.findall(r"--port ([\w-]+)=(\d+)", SERVICES["sandbox"]["command"]))
     for name, client in SERVICE_CLIENTS.items():
         service = settings.service(name)
         assert service.base_url == f"http://localhost:{ports[name]}"

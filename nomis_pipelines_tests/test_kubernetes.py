@@ -40,8 +40,6 @@ LAUNCHER: dict[str, Any] = VALUES["runLauncher"]["config"]["k8sRunLauncher"]
 DAEMON: dict[str, Any] = VALUES["dagsterDaemon"]
 (CODE,) = VALUES["dagster-user-deployments"]["deployments"]
 WEBSERVER: dict[str, Any] = VALUES["dagsterWebserver"]
-NOT_CONSUMED = {"eventcourtsentencing"}
-"""Queue ids that `settings.yaml` leaves out, and says why."""
 
 
 def secret_keys() -> set[str]:
@@ -349,10 +347,6 @@ def test_every_setting_without_which_nothing_starts_is_given() -> None:
 @pytest.mark.parametrize("queue", [*(queue for domain in DOMAINS for queue in domain.queues), "audit"])
 def test_every_queue_is_named(queue: str) -> None:
     settings = Settings.load(everything_given())
-    if queue in NOT_CONSUMED:
-        assert not settings.has_queue(queue)
-        assert f"# HMPPS_SQS_QUEUES_{queue.upper()}_…: not set while" in (DEPLOY / "settings.yaml").read_text()
-        return
     assert settings.queue(queue).queue_name
     assert settings.queue(queue).dlq_name or queue == "audit"
 

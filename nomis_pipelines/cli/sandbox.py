@@ -266,6 +266,35 @@ def alert_deleted(state: Path, booking_id: int | None, sequence: int | None) -> 
     click.echo(json.dumps(_emitter(state).alert_deleted(booking_id, sequence)))
 
 
+@emit.command("court-case-inserted")
+@STATE
+@click.argument("booking_id", type=int)
+@click.option("--like", type=int, required=True, help="The court case that it is made alike to.")
+@_plain_errors
+def court_case_inserted(state: Path, booking_id: int, like: int) -> None:
+    """Make a court case on a booking with all its parts: an event for each, OFFENDER_CASES-INSERTED first."""
+    click.echo(json.dumps(_emitter(state).courts.case_inserted(booking_id, like)))
+
+
+@emit.command("court-appearance-updated")
+@STATE
+@click.argument("case_id", type=int)
+@click.option("--comment", default="by video link", show_default=True)
+@_plain_errors
+def court_appearance_updated(state: Path, case_id: int, comment: str) -> None:
+    """Change the comment of the last appearance of a court case: COURT_EVENTS-UPDATED."""
+    click.echo(json.dumps(_emitter(state).courts.appearance_updated(case_id, comment)))
+
+
+@emit.command("court-case-deleted")
+@STATE
+@click.argument("case_id", type=int)
+@_plain_errors
+def court_case_deleted(state: Path, case_id: int) -> None:
+    """Delete a court case with all its parts: an event for each, OFFENDER_CASES-DELETED last."""
+    click.echo(json.dumps(_emitter(state).courts.case_deleted(case_id)))
+
+
 @emit.command("prisoner-merged")
 @STATE
 @click.argument("retained")

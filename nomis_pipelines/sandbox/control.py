@@ -139,6 +139,22 @@ class SandboxAdmin:
         """Delete an alert in NOMIS."""
         self._json("DELETE", f"/nomis/alerts/{booking_id}/{sequence}")
 
+    def court_case(self, case_id: int) -> dict[str, Any]:
+        """A court case in NOMIS with all that belongs to it."""
+        return self._json("GET", f"/nomis/court-case/{case_id}")
+
+    def court_cases(self, booking_id: int) -> list[dict[str, Any]]:
+        """The court cases of a booking in NOMIS."""
+        return self._json("GET", f"/nomis/court-cases/{booking_id}")
+
+    def put_court_cases(self, booking_id: int, cases: list[dict[str, Any]]) -> None:
+        """Let a booking have these court cases from now on."""
+        self._json("PUT", f"/nomis/court-cases/{booking_id}", cases)
+
+    def add_court_case(self, booking_id: int, like: int) -> dict[str, Any]:
+        """Make a court case on a booking in NOMIS, alike to another but for its ids."""
+        return self._json("POST", f"/nomis/court-cases/{booking_id}", {"like": like})
+
     def admit(self, offender_no: str) -> list[dict[str, Any]]:
         """Give a prisoner a new booking; the alerts that NOMIS copies to it."""
         return self._json("POST", f"/nomis/prisoners/{offender_no}/admit", {})

@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from nomis_pipelines.sandbox.control import SandboxAdmin
+from nomis_pipelines.sandbox.emit_courts import CourtEvents
 from nomis_pipelines.sandbox.sqs import DOMAIN_EVENTS, OFFENDER_EVENTS
 from nomis_pipelines.sandbox.state import SandboxError
 from nomis_pipelines.settings import LONDON
@@ -111,6 +112,11 @@ class Emitter:
             newest = self._newest_mapping("alerts", "an alert", "--booking and --sequence")
             return (*newest["nomisKey"], str(newest["prisoner"]))
         return booking_id, sequence, self._admin.booking(booking_id)
+
+    @property
+    def courts(self) -> CourtEvents:
+        """The changes of court cases."""
+        return CourtEvents(self._admin, self._publish)
 
     def location_created(self, like: int, code: str) -> Event:
         """Make a location alike to another, with a code of its own."""

@@ -14,8 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from nomis_pipelines.api.context import ApiContext
 from nomis_pipelines.api.launcher import LaunchError
+from nomis_pipelines.domains.court_sentencing.entities import ENTITIES
 from nomis_pipelines.http import NeverSent, WireRequest, WireResponse
 from nomis_pipelines_tests import world
+from nomis_pipelines_tests.domains.court_sentencing import examples as courts
 from nomis_pipelines_tests.fake_services import FakeServices, error, json_answer
 from nomis_pipelines_tests.recording import RecordingTelemetry
 
@@ -161,6 +163,7 @@ class Services(FakeServices):
         self.answers["/resync/*"] = json_answer(201, [])
         self.answers["/mapping/alerts/*"] = json_answer(200, None)
         self.answer_locations()
+        self.answer_courts()
 
     def answer_locations(self) -> None:
         """Let every location be one cell at the top, which is mapped and can be updated."""
@@ -171,6 +174,18 @@ class Services(FakeServices):
         self.answers["/sync/upsert"] = json_answer(200, {"id": CELL_DPS_ID})
         self.answers["/sync/delete/*"] = json_answer(204, None)
         self.answers["/mapping/locations/dps/*"] = json_answer(204, None)
+
+    def answer_courts(self) -> None:
+        """Let the prisoner of the court sentencing card be in NOMIS and mapped, and DPS do whatever it is asked."""
+        for path, found in courts.IN_NOMIS.items():
+            self.answers[path] = json_answer(200, found)
+        pairs = (ENTITIES[name].pair(tuple(ids), dps_id, "MIGRATED") for (name, *ids), dps_id in courts.MAPPED.items())
+        everything = {name: value for pair in pairs for name, value in pair.items()}
+        self.answers["/mapping/court-sentencing/prisoner/migration-id/*"] = json_answer(200, {"totalElements": 0})
+        self.answers["/mapping/court-sentencing/*"] = json_answer(200, everything | {"offenderNo": "A4321BC"})
+        lists = ("courtCases", "appearances", "charges", "sentences", "sentenceTerms")
+        made = {"courtCaseUuid": courts.NEW, "lifetimeUuid": courts.NEW, "periodLengthUuid": courts.NEW}
+        self.answers["/legacy/*"] = json_answer(200, made | {name: [] for name in lists})
 
 
 def activities_answers(migration_id: str) -> dict[str, WireResponse | Exception]:

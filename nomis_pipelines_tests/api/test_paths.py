@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from nomis_pipelines.api.app import build_app
+from nomis_pipelines.domains.court_sentencing import COURT_SENTENCING
 from nomis_pipelines.ledger import Ledger
 from nomis_pipelines_tests import world
 from nomis_pipelines_tests.api.conftest import QUEUE_IDS
@@ -44,6 +45,12 @@ APPOINTMENTS_ID, ADJUDICATIONS_ID = "2026-03-01T16:00:00", "2026-03-01T17:00:00"
 APPOINTMENTS_ROLES = (MIGRATION, SYSCON, APPOINTMENTS_2024)
 ADJUDICATIONS_ROLES = (MIGRATION, SYSCON, ADJUDICATIONS_2024)
 MOVED: dict[str, Any] = {"prisonIds": ["MDI"], "fromDate": "2024-01-01"}
+COURTS_ID = "2026-03-01T18:00:00"
+COURTS_ROLES = (MIGRATION, SYSCON)
+COURTS = {
+    "offenderNo": "A4321BC", "bookingId": "90210", "caseId": "70001", "eventId": "81001", "chargeId": "9101",
+    "sentenceSeq": "1", "sentenceLevel": "IND", "sentenceCategory": "2020", "termSeq": "1",
+}  # fmt: skip
 BOOKING = "/prisoners/booking-id/{bookingId}"
 
 
@@ -75,6 +82,7 @@ def of_type(method: str, path: str, status: int = 200) -> list[Row]:
         Row(method, path, LOCATIONS_ROLES, status, {"migrationType": "LOCATIONS"}),
         Row(method, path, APPOINTMENTS_ROLES, status, {"migrationType": "APPOINTMENTS"}),
         Row(method, path, ADJUDICATIONS_ROLES, status, {"migrationType": "ADJUDICATIONS"}),
+        Row(method, path, COURTS_ROLES, status, {"migrationType": "COURT_SENTENCING"}),
     ]
 
 
@@ -86,6 +94,7 @@ def of_id(method: str, path: str, status: int) -> list[Row]:
         Row(method, path, LOCATIONS_ROLES, status, {"migrationId": LOCATIONS_ID}),
         Row(method, path, APPOINTMENTS_ROLES, status, {"migrationId": APPOINTMENTS_ID}),
         Row(method, path, ADJUDICATIONS_ROLES, status, {"migrationId": ADJUDICATIONS_ID}),
+        Row(method, path, COURTS_ROLES, status, {"migrationId": COURTS_ID}),
     ]
 
 
@@ -127,6 +136,9 @@ ROWS = [
     *of_2024("locations", LOCATIONS_ROLES, LOCATIONS_ID),
     *of_2024("appointments", APPOINTMENTS_ROLES, APPOINTMENTS_ID),
     *of_2024("adjudications", ADJUDICATIONS_ROLES, ADJUDICATIONS_ID),
+    Row("POST", "/migrate/court-sentencing", COURTS_ROLES, 202, json={"offenderNo": "A4321BC"}),
+    Row("GET", "/migrate/court-sentencing/offender-payload/{offenderNo}", COURTS_ROLES, values=COURTS),
+    *(Row(repair.method, repair.path, (UPDATE,), values=COURTS) for repair in COURT_SENTENCING.repairs),
     Row("GET", "/migrate/visits/rooms/usage", VISITS_ROLES),
     Row("GET", "/history", (HISTORY_2024,)),
     Row("DELETE", "/history", (HISTORY_2024,), 204),
@@ -163,6 +175,7 @@ async def api(api: Api) -> Api:
     await completed(ledger, "ADJUDICATIONS", "adjudications", hour=17)
     await completed(ledger, "ACTIVITIES", "activities", hour=14, filter_json=ACTIVITIES_FILTER)
     await completed(ledger, "ALLOCATIONS", "allocations", hour=15)
+    await completed(ledger, "COURT_SENTENCING", "court_sentencing", hour=18)
     api.services.answers |= activities_answers(ACTIVITIES_ID)
     api.services.answer_every_domain()
     return api

@@ -31,6 +31,7 @@ CLIENT_OF = {
     "alerts": "alerts-api",
     "activities": "activities-api",
     "adjudications": "adjudications-api",
+    "court-sentencing": "court-sentencing-api",
 }
 
 

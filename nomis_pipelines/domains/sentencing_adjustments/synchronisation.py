@@ -270,11 +270,7 @@ class AdjustmentsSynchronisation(Synchronisation):
 
 
 class AdjustmentsResynchronisation(Synchronisation):
-    """The one message about adjustments on the queue of court sentencing, with that queue's quick redelivery.
-
-    Everything else on that queue belongs to court sentencing, and what nobody here handles is dropped as unknown: where
-    another service still handles court sentencing, leave the queue's name unset here.
-    """
+    """The one message about adjustments on the queue of court sentencing, whose consumer serves it with its own."""
 
     queue = "eventcourtsentencing"
     switch_domain = "courtsentencing"

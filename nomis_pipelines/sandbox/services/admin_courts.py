@@ -2,13 +2,23 @@
 
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from nomis_pipelines.sandbox.answers import NO_CONTENT, Answer, Refusal, json_answer, not_found
+from nomis_pipelines.sandbox.answers import NO_CONTENT, Answer, Refusal, bad_request, json_answer, not_found
 from nomis_pipelines.sandbox.reading import page_of, path_integer, read_body
 from nomis_pipelines.sandbox.routing import Request, Router
 from nomis_pipelines.sandbox.stores import Stores
 
+
+class NewCourtCase(BaseModel):
+    """A court case to add to a booking in NOMIS: alike to another."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    like: int
+
+
+_LIKE = TypeAdapter(NewCourtCase)
 _CASES: TypeAdapter[list[dict[str, Any]]] = TypeAdapter(list[dict[str, Any]])
 
 
@@ -83,9 +93,17 @@ def _add_changes(router: Router, stores: Stores) -> None:
         nomis.put(booking_of(request), read_body(_CASES, request))
         return NO_CONTENT
 
-    def new_id(_request: Request) -> Answer:
-        return json_answer({"id": nomis.new_id()}, 201)
+    def add(request: Request) -> Answer:
+        made = nomis.add_like(booking_of(request), read_body(_LIKE, request).like)
+        if made is None:
+            raise Refusal(bad_request("like: there is no such court case"))
+        return json_answer(made, 201)
+
+    def one(request: Request) -> Answer:
+        found = nomis.case(path_integer("caseId", request.parameters[0]))
+        return not_found(f"court case {request.parameters[0]}") if found is None else json_answer(found)
 
     router.add("GET", "/nomis/court-cases/{bookingId}", read)
     router.add("PUT", "/nomis/court-cases/{bookingId}", put)
-    router.add("POST", "/nomis/court-ids", new_id)
+    router.add("POST", "/nomis/court-cases/{bookingId}", add)
+    router.add("GET", "/nomis/court-case/{caseId}", one)

@@ -112,6 +112,15 @@ class NomisCourts:
         self._record("id")
         return self._next
 
+    def add_like(self, booking_id: int, like: int) -> Json | None:
+        """Make a case on a booking, alike to another but for its ids; None when there is no such other."""
+        case, cases = self.case(like), self.of_booking(booking_id)
+        if case is None or cases is None:
+            return None
+        cases.append(self._copy(case, booking_id, _last_sequence(cases)))
+        self.put(booking_id, cases)
+        return self.case(cases[-1]["id"])
+
     def merge(self, retained: str, before: list[int], removed: list[int]) -> None:
         """What NOMIS does to court cases when a number with the bookings `removed` goes into one with those `before`.
 
@@ -120,7 +129,7 @@ class NomisCourts:
         latest = max(before[-1], removed[-1])
         source = removed[-1] if latest == before[-1] else before[-1]
         originals, copies = self.of_booking(source) or [], self.of_booking(latest) or []
-        sequence = max((each["sentenceSeq"] for case in copies for each in case["sentences"]), default=0)
+        sequence = _last_sequence(copies)
         created: list[int] = []
         deactivated: list[int] = []
         for case in originals:
@@ -190,3 +199,7 @@ class NomisCourts:
                 self._next += 1
             case _:
                 self._merges[details[0]] = details[1]
+
+
+def _last_sequence(cases: list[Json]) -> int:
+    return max((each["sentenceSeq"] for case in cases for each in case["sentences"]), default=0)
