@@ -50,6 +50,11 @@ SUBJECTS = {
         records="locations", filter={}, size=30_000, memory=(), has_floor=False,
         sandbox=lambda size: {"visits": 100, "locations": size},
     ),
+    # a bare loop would have to know what a prisoner's record is made of
+    "court_sentencing": Subject(
+        records="prisoners", filter={}, size=20_000, memory=(), has_floor=False,
+        sandbox=lambda size: {"visits": 10, "prisoners": size},
+    ),
 }  # fmt: skip
 
 

@@ -176,9 +176,12 @@ class Services(FakeServices):
         self.answers["/mapping/locations/dps/*"] = json_answer(204, None)
 
     def answer_courts(self) -> None:
-        """Let the prisoner of the court sentencing card be in NOMIS and mapped, and DPS do whatever it is asked."""
-        for path, found in courts.IN_NOMIS.items():
-            self.answers[path] = json_answer(200, found)
+        """Let everything of every prisoner be in NOMIS and mapped, and DPS do whatever it is asked."""
+        of_nomis = (courts.NOMIS_SENTENCE, courts.SENTENCE_TERM, courts.ON_FIRST, courts.FIRST_EVENT, courts.COURT_CASE)
+        anything = {name: value for each in of_nomis for name, value in each.items()}
+        self.answers["/prisoners/ids/all"] = json_answer(200, {"content": [], "totalElements": 0, "size": 1})
+        self.answers["/sentencing/court-cases"] = json_answer(200, [courts.COURT_CASE])
+        self.answers["/prisoners/*"] = self.answers["/court-cases/*"] = json_answer(200, anything)
         pairs = (ENTITIES[name].pair(tuple(ids), dps_id, "MIGRATED") for (name, *ids), dps_id in courts.MAPPED.items())
         everything = {name: value for pair in pairs for name, value in pair.items()}
         self.answers["/mapping/court-sentencing/prisoner/migration-id/*"] = json_answer(200, {"totalElements": 0})
