@@ -57,7 +57,7 @@ class PrisonerWork(CourtWork):
         if isinstance(result, Duplicate):
             tell_duplicate(self.tell, offender_no, label, 0)
         else:
-            await settle_replaced(self.context, DOMAIN, DOMAIN, settled_by(offender_no, result.mapping))
+            await settle_replaced(self.context, DOMAIN, settled_by(offender_no, result.mapping))
             await self._settle_doubts(offender_no)
         self.tell(ENTITY_MIGRATED, {"offenderNo": offender_no, "migrationId": label})
 
