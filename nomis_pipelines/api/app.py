@@ -18,6 +18,7 @@ from nomis_pipelines.api.launcher import DagsterLauncher, Launcher
 from nomis_pipelines.api.middleware import BodyLimit, Guard
 from nomis_pipelines.api.migrations import migration_routes
 from nomis_pipelines.api.queues import RETRY_ALL, queue_routes
+from nomis_pipelines.api.reading import localise
 from nomis_pipelines.api.repairs import repair_routes
 from nomis_pipelines.api.starts import start_routes
 from nomis_pipelines.domains import DOMAINS
@@ -29,6 +30,17 @@ from nomis_pipelines.synchronisation import DeadLetters, Sqs
 
 PATIENCE_SECONDS = 5.0
 """How long a caller waits for the ledger's database before being told that it is away."""
+
+
+class ControlApi(FastAPI):
+    """Its document says of the date-times of all bodies that they are local."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document at `/v3/api-docs`."""
+        if self.openapi_schema is None:
+            localise(super().openapi())
+        return super().openapi()
+
 
 OpenPlatform = Callable[[Settings], AbstractAsyncContextManager[Platform]]
 
@@ -61,7 +73,7 @@ def build_app(
             log.info("control API of %s", ", ".join(domain.name for domain in domains))
             yield
 
-    app = FastAPI(
+    app = ControlApi(
         title="NOMIS pipelines control API",
         version="1",
         lifespan=lifespan,

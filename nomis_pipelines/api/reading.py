@@ -89,22 +89,23 @@ def variables(request: Request, model: type[Model]) -> Model:
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    """The JSON schema of what callers send; its date-times are local ones, which JSON schema has no word for."""
+    """The JSON schema of what callers send."""
     schema: dict[str, Any] = model.model_json_schema(by_alias=True)
-    _localise(schema)
+    localise(schema)
     return schema
 
 
-def _localise(schema: Any) -> None:
+def localise(schema: Any) -> None:
+    """Take back, all through a schema, that date-times are JSON schema's: ours are local, which it has no word for."""
     if isinstance(schema, list):
         for part in schema:
-            _localise(part)
+            localise(part)
     elif isinstance(schema, dict):
         if schema.get("format") == "date-time":
             schema["pattern"] = f"^{_LOCAL.pattern}$"
             del schema["format"]
         for part in schema.values():
-            _localise(part)
+            localise(part)
 
 
 def described(model: type[BaseModel], path: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Repairs, reports and actions of the domains, from their declarations (platform card, section 3.7)."""
+"""What else the domains offer, from their declarations: repairs, reports, actions (platform card, section 3.7)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,14 +18,14 @@ from nomis_pipelines.api.reading import (
     variables_of,
 )
 from nomis_pipelines.api.roles import domain_roles
-from nomis_pipelines.domains.declaration import Domain, Preview, Report
+from nomis_pipelines.domains.declaration import Domain, Mock, Preview, Report
 from nomis_pipelines.http import ServiceError
 from nomis_pipelines.migration.actions import Action, NoParameters
 from nomis_pipelines.synchronisation.repair import Repair, RepairError, run_repair
 
 
 def repair_routes(domains: Sequence[Domain]) -> APIRouter:
-    """The repairs, reports and actions of all domains."""
+    """The repairs, reports, previews, actions and mocks of all domains."""
     router = APIRouter()
     for domain in domains:
         for report in domain.reports:
@@ -36,6 +36,8 @@ def repair_routes(domains: Sequence[Domain]) -> APIRouter:
             _add_repair(router, domain, repair)
         for action in domain.actions:
             _add_action(router, domain, action)
+        for mock in domain.mocks:
+            _add_mock(router, mock)
     return router
 
 
@@ -125,4 +127,19 @@ def _add_preview(router: APIRouter, domain: Domain, preview: Preview) -> None:
         response_model=preview.body,
         response_model_exclude_none=True,
         openapi_extra={"parameters": described(preview.parameters, preview.path)},
+    )
+
+
+def _add_mock(router: APIRouter, mock: Mock) -> None:
+    async def play(request: Request) -> Response:
+        answer = mock.answer(await body_of(request, mock.body))
+        return Response(answer.model_dump_json(by_alias=True), status_code=mock.status, media_type="application/json")
+
+    router.add_api_route(
+        mock.path,
+        play,
+        methods=[mock.method],
+        response_class=Response,
+        include_in_schema=False,
+        dependencies=[require(frozenset({mock.role}))],
     )

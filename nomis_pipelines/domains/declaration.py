@@ -63,6 +63,22 @@ class Preview:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mock:
+    """An endpoint of a DPS service, played by the control API, for rehearsals while that service is not connected.
+
+    `answer` gives the body for what was sent; nothing is stored. Only `role` may call it, and the published document
+    of the control API does not show it. To rehearse, the service's base URL is set to the control API's.
+    """
+
+    path: str
+    role: str
+    body: type[BaseModel]
+    answer: Callable[[Any], BaseModel]
+    method: str = "POST"
+    status: int = 200
+
+
+@dataclass(frozen=True, kw_only=True)
 class Domain:
     """One kind of entity that moves from NOMIS to DPS.
 
@@ -80,6 +96,7 @@ class Domain:
     reports: tuple[Report, ...] = ()
     actions: tuple[Action, ...] = ()
     previews: tuple[Preview, ...] = ()
+    mocks: tuple[Mock, ...] = ()
     delete_surplus: Callable[[HttpClients, str], Awaitable[None]] | None = None
     endpoints: Endpoints | None = None
 

@@ -74,7 +74,7 @@ schema = schemathesis.openapi.from_dict(build_app(world.settings()).openapi())
 
 @schema.parametrize()
 @hypothesis_settings(
-    max_examples=25, deadline=None, derandomize=True, database=None,
+    max_examples=15, deadline=None, derandomize=True, database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )  # fmt: skip
 def test_no_request_breaks_it(case: Case, served: tuple[str, dict[str, str]]) -> None:

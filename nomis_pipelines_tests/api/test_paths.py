@@ -203,30 +203,31 @@ def test_the_table_holds_every_endpoint_there_is() -> None:
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("row", ROWS, ids=str)
-async def test_without_a_token_the_answer_is_401_and_empty(api: Api, row: Row) -> None:
-    answer = await api.client.request(row.method, url(api, row), json=row.json)
-    assert (answer.status_code, answer.content) == (401, b"")
+async def test_without_a_token_the_answer_is_401_and_empty(api: Api) -> None:
+    for row in ROWS:
+        answer = await api.client.request(row.method, url(api, row), json=row.json)
+        assert (answer.status_code, answer.content) == (401, b""), row
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("row", ROWS, ids=str)
-async def test_without_one_of_its_roles_the_answer_is_403(api: Api, row: Row) -> None:
-    for role in {*ALL_ROLES, "ROLE_SOMETHING_ELSE"} - set(row.roles):
-        answer = await api.call(row.method, url(api, row), role, json=row.json)
-        assert (answer.status_code, answer.json()) == (403, {"status": 403}), role
-    answer = await api.call(row.method, url(api, row), row.roles[0].removeprefix("ROLE_"), json=row.json)
-    assert answer.status_code == 403
+async def test_without_one_of_its_roles_the_answer_is_403(api: Api) -> None:
+    for row in ROWS:
+        unfit = {*ALL_ROLES, "ROLE_SOMETHING_ELSE", row.roles[0].removeprefix("ROLE_")} - set(row.roles)
+        answer = await api.call(row.method, url(api, row), *unfit, json=row.json)
+        assert (answer.status_code, answer.json()) == (403, {"status": 403}), row
     assert api.launcher.launched == []
 
 
 @pytest.mark.server
-@pytest.mark.parametrize(("row", "role"), [(row, role) for row in ROWS for role in row.roles], ids=str)
-async def test_each_of_its_roles_is_enough(api: Api, row: Row, role: str) -> None:
-    answer = await api.call(row.method, url(api, row), role, json=row.json)
+@pytest.mark.parametrize("row", ROWS, ids=str)
+async def test_each_of_its_roles_is_enough(api: Api, row: Row) -> None:
+    answer = await api.call(row.method, url(api, row), row.roles[0], json=row.json)
     assert answer.status_code == row.status, answer.text
     if row.status != 200 and row.method != "POST":
         assert answer.content == b""
+    for role in row.roles[1:]:
+        # what was asked for has been done once, so the answer may be another; that it is one at all is the point
+        assert (await api.call(row.method, url(api, row), role, json=row.json)).status_code not in (401, 403), role
 
 
 @pytest.mark.server
@@ -245,13 +246,13 @@ async def test_an_unknown_path_is_unknown_to_those_with_a_token_only(api: Api, p
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("row", ROWS, ids=str)
-async def test_another_method_is_405_in_the_shape_of_errors(api: Api, row: Row) -> None:
-    answer = await api.call("PATCH", url(api, row), *row.roles)
-    assert answer.status_code == 405
-    assert answer.json()["status"] == 405
-    assert answer.json()["userMessage"].startswith("Method Not Allowed: ")
-    assert answer.headers["allow"]
+async def test_another_method_is_405_in_the_shape_of_errors(api: Api) -> None:
+    for row in ROWS:
+        answer = await api.call("PATCH", url(api, row), *row.roles)
+        assert answer.status_code == 405, row
+        assert answer.json()["status"] == 405
+        assert answer.json()["userMessage"].startswith("Method Not Allowed: ")
+        assert answer.headers["allow"]
 
 
 BAD = [
