@@ -21,11 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from nomis_pipelines.sandbox import Sandbox
+from nomis_pipelines.sandbox.data.prisons import PRISONS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A domain as it is measured: what its records are, the filter that takes all, sizes, and the sandbox of a size."""
+    """A domain as it is measured: what its records are, the filter that takes them, sizes, and the sandbox of a size.
+
+    `size` is the number of records, or what the sandbox makes them from; `after` is the domain migrated before it.
+    """
 
     records: str
     filter: Mapping[str, Any]
@@ -33,6 +37,7 @@ class Subject:
     memory: tuple[int, ...]
     sandbox: Callable[[int], dict[str, Any]]
     has_floor: bool = True
+    after: str | None = None
 
 
 SUBJECTS = {
@@ -54,6 +59,26 @@ SUBJECTS = {
     "court_sentencing": Subject(
         records="prisoners", filter={}, size=20_000, memory=(), has_floor=False,
         sandbox=lambda size: {"visits": 10, "prisoners": size},
+    ),
+    # a prison's share of one activity for every fifty visits
+    "activities": Subject(
+        records="activities", filter={"prisonId": "MDI"}, size=500_000, memory=(),
+        sandbox=lambda size: {"visits": size},
+    ),
+    # a bare loop would have to migrate their activities
+    "allocations": Subject(
+        records="allocations", filter={"prisonId": "MDI"}, size=500_000, memory=(), after="activities", has_floor=False,
+        sandbox=lambda size: {"visits": size},
+    ),
+    # one for every two visits
+    "appointments": Subject(
+        records="appointments", filter={"prisonIds": list(PRISONS)}, size=40_000, memory=(),
+        sandbox=lambda size: {"visits": size},
+    ),
+    # one for every five visits
+    "adjudications": Subject(
+        records="adjudications", filter={}, size=100_000, memory=(),
+        sandbox=lambda size: {"visits": size},
     ),
 }  # fmt: skip
 
@@ -114,16 +139,22 @@ def migrate(domain: str, size: int, state: Path, *, with_floor: bool) -> tuple[M
         bare = [sys.executable, "-m", "benchmarks.migration", "--domain", domain, "--bare"]
         floor = run("bare loop", bare, environment) if with_floor else None
         sandbox.admin.reset("data")
-        filter = json.dumps(subject.filter)
-        command = [sys.executable, "-m", "nomis_pipelines", "migrate", domain, "--filter", filter, "--json"]
-        return run(f"migration of {size:,}", command, environment), floor
+        if subject.after:
+            run(subject.after, migration_command(subject.after), environment)
+        return run("migration", migration_command(domain), environment), floor
+
+
+def migration_command(domain: str) -> list[str]:
+    """The command that migrates a domain as it is measured."""
+    filter = json.dumps(SUBJECTS[domain].filter)
+    return [sys.executable, "-m", "nomis_pipelines", "migrate", domain, "--filter", filter, "--json"]
 
 
 async def bare_loop(domain_name: str, concurrency: int = 128) -> None:
     """The calls of the migration and nothing else."""
     from nomis_pipelines.domains import domain
-    from nomis_pipelines.http import HttpClients
-    from nomis_pipelines.migration.declaration import MigrationContext, Rejected, Written
+    from nomis_pipelines.http import HttpClients, Rejected as Refused
+    from nomis_pipelines.migration.declaration import Failed, Ignored, MigrationContext, Rejected, Written
     from nomis_pipelines.migration.filters import filter_query
     from nomis_pipelines.observability import Telemetry
     from nomis_pipelines.settings import load_settings
@@ -141,7 +172,7 @@ async def bare_loop(domain_name: str, concurrency: int = 128) -> None:
             record = await migration.read(id)
             try:
                 made = await migration.write(migration.transform(record, day))
-            except Rejected:
+            except (Rejected, Ignored, Failed, Refused):
                 return
             await migration.post_mapping(made.mapping if isinstance(made, Written) else migration.mapping(id, made))
 
