@@ -25,7 +25,7 @@ from pydantic import BaseModel, Field
 from pyreqwest.client import ClientBuilder
 from pyreqwest.compatibility.httpx import HttpxTransport
 
-from nomis_pipelines.http import HttpClients, HttpxWire, ReqwestWire, Wire
+from nomis_pipelines.http import DirectWire, HttpClients, HttpxWire, ReqwestWire, Wire
 from nomis_pipelines.settings import Settings
 
 ROUNDS = 5
@@ -150,6 +150,7 @@ async def measure_all(url: str, calls: int, concurrency: int) -> list[Measuremen
         "httpx over pyreqwest's transport": httpx_calls(url, HttpxTransport()),
         "pyreqwest, bare": pyreqwest_calls(url),
         "ServiceClient over HttpxWire": service_client_calls(url, HttpxWire(), concurrency),
+        "ServiceClient over DirectWire": service_client_calls(url, DirectWire(), concurrency),
         "ServiceClient over ReqwestWire": service_client_calls(url, ReqwestWire(), concurrency),
     }
     best = {name: (float("inf"), 0.0) for name in ways}

@@ -1,9 +1,11 @@
 """What Dagster loads: every domain as assets, checks, jobs and sensors. This module assembles; it does not work."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
+import uvloop
 
 from nomis_pipelines.alerting import build_alerting
 from nomis_pipelines.domains import DOMAINS, consumers_of
@@ -51,6 +53,10 @@ def build_definitions(domains: Sequence[Domain] = DOMAINS) -> dg.Definitions:
         # here, not on the jobs: a backfill started in the UI runs in Dagster's own job
         executor=dg.in_process_executor,
     )
+
+
+# Dagster makes the loop of a run itself, by the policy in force
+asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
 @dg.definitions

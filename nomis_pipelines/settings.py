@@ -218,7 +218,7 @@ class Settings(BaseSettings):
     prisons: TextList = []
     user: str = Field("NOMIS_PIPELINES", min_length=1)
 
-    http_wire: Literal["reqwest", "httpx"] = "reqwest"
+    http_wire: Literal["direct", "reqwest", "httpx"] = "direct"
     http_attempts: int = Field(5, ge=1, le=20)
     http_start_concurrency: int = Field(16, ge=1)
     http_max_concurrency: int = Field(128, ge=1)

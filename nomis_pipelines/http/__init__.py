@@ -10,6 +10,7 @@ from nomis_pipelines.http.auth import TokenSource
 from nomis_pipelines.http.breaker import CircuitBreaker
 from nomis_pipelines.http.client import ClientStats, ServiceClient
 from nomis_pipelines.http.clients import HttpClients
+from nomis_pipelines.http.direct_wire import DirectWire
 from nomis_pipelines.http.encode import Body, Query
 from nomis_pipelines.http.errors import (
     AuthError,
@@ -47,6 +48,7 @@ __all__ = [
     "CircuitOpen",
     "ClientStats",
     "Conflict",
+    "DirectWire",
     "HttpClients",
     "HttpxWire",
     "InvalidAnswer",

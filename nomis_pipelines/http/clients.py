@@ -6,6 +6,7 @@ from typing import Self
 from nomis_pipelines.http.auth import TokenSource
 from nomis_pipelines.http.breaker import CircuitBreaker
 from nomis_pipelines.http.client import ClientStats, ServiceClient
+from nomis_pipelines.http.direct_wire import DirectWire
 from nomis_pipelines.http.limit import AdaptiveLimit
 from nomis_pipelines.http.retry import RetryPolicy
 from nomis_pipelines.http.wire import ReqwestWire, Wire
@@ -66,6 +67,8 @@ class HttpClients:
 
 
 def _wire(settings: Settings) -> Wire:
+    if settings.http_wire == "direct":
+        return DirectWire()
     if settings.http_wire == "reqwest":
         return ReqwestWire()
     from nomis_pipelines.http.httpx_wire import HttpxWire

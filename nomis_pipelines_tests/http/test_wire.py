@@ -6,12 +6,14 @@ The server misbehaves on purpose; what it read is the truth that the wires are h
 import asyncio
 import random
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
 
 import pytest
 
 from nomis_pipelines.http import (
     AnswerTooLarge,
+    DirectWire,
     HttpxWire,
     MaybeArrived,
     NeverSent,
@@ -22,8 +24,10 @@ from nomis_pipelines.http import (
 )
 from nomis_pipelines_tests.http.faulty_server import Behaviour, FaultyServer
 
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-@pytest.fixture(params=[ReqwestWire, HttpxWire])
+
+@pytest.fixture(params=[DirectWire, ReqwestWire, HttpxWire])
 def make(request: pytest.FixtureRequest) -> type[Wire]:
     return request.param
 
@@ -206,7 +210,7 @@ async def test_proxies_of_the_environment_are_ignored(monkeypatch: pytest.Monkey
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     async with FaultyServer() as server:
-        for made in (ReqwestWire(), HttpxWire()):
+        for made in (DirectWire(), ReqwestWire(), HttpxWire()):
             assert (await made.send(post(server.url))).status == 200
             await made.aclose()
 
@@ -235,8 +239,9 @@ async def test_a_cancelled_call_is_cancelled_and_its_connection_is_not_used_agai
         assert server.connections == 2
 
 
-async def test_closing_ends_calls_under_way_in_doubt_and_refuses_new_ones():
-    wire = ReqwestWire()
+@pytest.mark.parametrize("make", [DirectWire, ReqwestWire])
+async def test_closing_ends_calls_under_way_in_doubt_and_refuses_new_ones(make: type[Wire]):
+    wire = make()
     async with FaultyServer([Behaviour.HANG]) as server:
         task = asyncio.create_task(wire.send(post(server.url, timeout=30)))
         await server.arrived.wait()
@@ -252,3 +257,115 @@ async def test_many_calls_go_side_by_side(wire: Wire):
         answers = await asyncio.gather(*(wire.send(post(server.url, timeout=30)) for _ in range(200)))
         assert {answer.status for answer in answers} == {200}
         assert len(server.seen) == 200
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "value"),
+    [
+        ("/a\r\nx: y", "x", "y"),
+        ("/a b", "x", "y"),
+        ("/ä", "x", "y"),
+        ("/a", "x", "y\r\nauthorization: Bearer other"),
+        ("/a", "x", "y\n"),
+        ("/a", "x\r", "y"),
+        ("/a", "x", "\u2603"),
+    ],
+)
+async def test_what_could_become_another_request_is_never_sent(url: str, name: str, value: str):
+    wire = DirectWire()
+    async with FaultyServer() as server:
+        with pytest.raises(NeverSent) as caught:
+            await wire.send(WireRequest("GET", server.url + url, [(name, value)], None, 1))
+        assert server.connections == 0
+    assert value not in str(caught.value)
+    await wire.aclose()
+
+
+@pytest.mark.parametrize("url", ["ftp://host/x", "http:///x", "http://user:word@host/x", "http://host:port/x", "x"])
+async def test_a_base_url_that_cannot_be_called_means_never_sent(url: str):
+    wire = DirectWire()
+    with pytest.raises(NeverSent, match="base URL"):
+        await wire.send(WireRequest("GET", url, [], None, 1))
+    await wire.aclose()
+
+
+ANSWERS = [
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, b"hello", True),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n", 200, b"hello", True),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx: y\r\n\r\n", 200, b"hello", True),
+    (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b"", True),
+    (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n", 201, b"", True),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello", 200, b"hello", False),
+    (b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, b"hello", False),
+    (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello", 200, b"hello", False),
+]
+
+
+@asynccontextmanager
+async def serving(
+    answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[str]:
+    """The address of a server that answers so; at the end its connections are closed and gone."""
+    tasks: list[asyncio.Task[None]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await answer(reader, writer)
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    server = await asyncio.start_server(
+        lambda reader, writer: tasks.append(asyncio.create_task(serve(reader, writer))), "127.0.0.1", 0
+    )
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        await asyncio.gather(*tasks)
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize(("raw", "status", "body", "kept"), ANSWERS, ids=range(len(ANSWERS)))
+async def test_every_form_of_an_answer_is_read_in_pieces_of_any_size(
+    raw: bytes, status: int, body: bytes, kept: bool, size: int
+):
+    connections = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while await reader.readline():
+            while (await reader.readline()).strip():
+                pass
+            for start in range(0, len(raw), size):
+                writer.write(raw[start : start + size])
+                await writer.drain()
+                await asyncio.sleep(0)
+            if not kept:
+                break
+
+    async with serving(answer) as url, aclosing(DirectWire()) as wire:
+        for _ in range(2):
+            got = await wire.send(WireRequest("GET", url, [], None, 5))
+            assert (got.status, got.body) == (status, body)
+    assert connections == (1 if kept else 2)
+
+
+async def test_a_connection_with_more_than_the_answer_is_not_used_again():
+    connections = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while (await reader.readline()).strip():
+            pass
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad")
+        with suppress(ConnectionError):
+            await reader.read()
+
+    async with serving(answer) as url, aclosing(DirectWire()) as wire:
+        for _ in range(2):
+            assert (await wire.send(WireRequest("GET", f"{url}/", [], None, 5))).body == b"ok"
+    assert connections == 2
