@@ -56,7 +56,7 @@ def build_definitions(domains: Sequence[Domain] = DOMAINS) -> dg.Definitions:
 
 
 # Dagster makes the loop of a run itself, by the policy in force
-asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # pyright: ignore[reportDeprecated]
 
 
 @dg.definitions

@@ -22,7 +22,7 @@ def load(**environment: str) -> Settings:
 class TestOurOwnSettings:
     def test_the_defaults_are_usable(self):
         settings = Settings.load({})
-        assert settings.http_wire == "reqwest"
+        assert settings.http_wire == "direct"
         assert settings.page_size == 2000
         assert settings.user == "NOMIS_PIPELINES"
         assert settings.alerts_has_migrated_data is True

@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from nomis_pipelines.http import HttpClients, HttpxWire, OutcomeUnknown, ReqwestWire, Unavailable
+from nomis_pipelines.http import DirectWire, HttpClients, HttpxWire, OutcomeUnknown, ReqwestWire, Unavailable
 from nomis_pipelines.settings import SettingError, Settings
 from nomis_pipelines_tests.http.faulty_server import Behaviour, FaultyServer
 from nomis_pipelines_tests.http.support import ScriptedWire
@@ -53,7 +53,7 @@ async def test_a_missing_setting_is_named_when_the_client_is_asked_for():
 
 
 async def test_the_wire_is_chosen_by_setting():
-    for name, kind in (("reqwest", ReqwestWire), ("httpx", HttpxWire)):
+    for name, kind in (("direct", DirectWire), ("reqwest", ReqwestWire), ("httpx", HttpxWire)):
         async with HttpClients(settings(NOMIS_PIPELINES_HTTP_WIRE=name)) as clients:
             assert isinstance(clients._wire, kind)
 
