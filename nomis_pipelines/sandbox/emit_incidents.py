@@ -32,30 +32,31 @@ class IncidentEvents:
 
     def inserted(self, like: int) -> Event:
         """Make an incident alike to another one."""
-        return self._tell("INSERTED", self._admin.add_incident(like)["incidentId"])
+        return self.announce("INSERTED", self._admin.add_incident(like)["incidentId"])
 
     def changed(self, incident_id: int, description: str = "Checked") -> Event:
         """Change an incident's description."""
         self._admin.change_incident(incident_id, description=description)
-        return self._tell("CHANGED-CASES", incident_id)
+        return self.announce("CHANGED-CASES", incident_id)
 
     def party_changed(self, incident_id: int, comment: str = "Seen") -> Event:
         """Change the comment of an incident's last prisoner."""
         parties = self._admin.nomis_incident(incident_id)["offenderParties"]
         changed = [*parties[:-1], *(party | {"comment": comment} for party in parties[-1:])]
         self._admin.change_incident(incident_id, offenderParties=changed)
-        return self._tell("CHANGED-PARTIES", incident_id, incidentPartySeq=2000)
+        return self.announce("CHANGED-PARTIES", incident_id, incidentPartySeq=2000)
 
     def party_deleted(self, incident_id: int) -> Event:
         """Delete an incident's last prisoner."""
         parties = self._admin.nomis_incident(incident_id)["offenderParties"]
         self._admin.change_incident(incident_id, offenderParties=parties[:-1])
-        return self._tell("DELETED-PARTIES", incident_id, incidentPartySeq=2000)
+        return self.announce("DELETED-PARTIES", incident_id, incidentPartySeq=2000)
 
     def deleted(self, incident_id: int) -> Event:
         """Delete an incident."""
         self._admin.remove_incident(incident_id)
-        return self._tell("DELETED-CASES", incident_id)
+        return self.announce("DELETED-CASES", incident_id)
 
-    def _tell(self, what: str, incident_id: int, **fields: object) -> Event:
+    def announce(self, what: str, incident_id: int, **fields: object) -> Event:
+        """Tell of what has happened to an incident, such as `CHANGED-CASES`."""
         return self._publish(f"INCIDENT-{what}", incidentCaseId=incident_id, **fields, auditModuleName="OIDINCRS")

@@ -103,7 +103,7 @@ def test_an_answer_may_be_empty() -> None:
 
 def test_an_earlier_questionnaire_goes_without_the_dates_of_its_answers() -> None:
     answer = {**EARLIER_ANSWER, "responseDate": "2025-06-02"}
-    given = {**EARLIER, "questions": [{**EARLIER["questions"][0], "answers": [answer]}]}  # type: ignore[dict-item]
+    given = {**EARLIER, "questions": [{**EARLIER["questions"][0], "answers": [answer]}]}
     assert report(history=[given])["history"] == [EARLIER]
 
 
