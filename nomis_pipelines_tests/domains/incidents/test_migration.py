@@ -12,7 +12,6 @@ import httpx
 import pytest
 import respx
 
-from nomis_pipelines.contracts.nomis_prisoner import IncidentCase
 from nomis_pipelines.domains.incidents import INCIDENTS, delete_surplus
 from nomis_pipelines.domains.incidents.migration import GRID, IncidentsMigration
 from nomis_pipelines.ledger import State
@@ -25,8 +24,6 @@ from nomis_pipelines_tests.domains.incidents.examples import (
     DPS_ID,
     DUPLICATE,
     INCIDENT,
-    LOOK_UP,
-    OTHER_DPS_ID,
     PAIR,
     REPORT,
     REPORT_URL,
@@ -35,7 +32,6 @@ from nomis_pipelines_tests.domains.incidents.examples import (
     in_nomis,
     mapped,
     pair_answers,
-    refused_pair,
     reported,
     sent,
 )
@@ -263,12 +259,6 @@ async def test_the_stray_report_of_a_duplicate_can_be_deleted(platform: EdgePlat
     assert INCIDENTS.delete_surplus is delete_surplus
 
 
-def test_a_409_shows_the_pair_that_is_there() -> None:
-    existing = json.loads(refused_pair().content)["moreInfo"]["existing"]
-    assert existing["dpsIncidentId"] == OTHER_DPS_ID
-    assert LOOK_UP.endswith("/501")
-
-
 def test_a_month_is_its_first_to_its_last_day_of_creation() -> None:
     values = run_filter(IncidentsMigration, {}, "2024-02").model_dump()
     assert values == {"from_date": date(2024, 2, 1), "to_date": date(2024, 2, 29)}
@@ -277,7 +267,6 @@ def test_a_month_is_its_first_to_its_last_day_of_creation() -> None:
 def test_an_incident_of_before_the_grid_has_no_partition() -> None:
     assert GRID.key(datetime(2009, 12, 31, 23, 59)) is None
     assert GRID.key(datetime(2010, 1, 1)) == "2010-01"
-    assert IncidentCase.model_validate(INCIDENT).create_date_time.month == 6
 
 
 def test_its_names_are_those_of_the_card() -> None:

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import httpx
 import pytest
 import respx
 
@@ -25,7 +24,6 @@ from nomis_pipelines_tests.domains.incidents.examples import (
     GET_PAIR,
     GET_REFERENCE,
     GET_SWITCH,
-    INCIDENT,
     INSERTED,
     NEW_PAIR,
     PAIR_URL,
@@ -33,6 +31,7 @@ from nomis_pipelines_tests.domains.incidents.examples import (
     POST_UPSERT,
     REPORT,
     REPORT_URL,
+    SWITCH,
     WITH_DPS,
     dps_answers,
     in_charge,
@@ -373,7 +372,6 @@ async def test_a_mapping_retry_that_fails_comes_back(incidents: Consumer, status
 
 async def test_a_child_event_whose_incident_is_of_another_agency_asks_for_that_one(incidents: Consumer) -> None:
     in_nomis(agency={"code": "LEI", "description": "Leeds"})
-    respx.get(url__regex=r".*/agency-switches/INCIDENTS/agency/LEI$").mock(return_value=httpx.Response(204))
+    respx.get(SWITCH.replace("DGI", "LEI")).respond(204)
     await incidents.event(CHILD_DELETED[0], **EVENT)
     assert incidents.telemetry.events == [(f"{P}-agency-skipped", {**BASE, "location": "LEI"})]
-    assert INCIDENT["agency"]["code"] == "DGI"
