@@ -55,6 +55,11 @@ SUBJECTS = {
         records="locations", filter={}, size=30_000, memory=(), has_floor=False,
         sandbox=lambda size: {"visits": 100, "locations": size},
     ),
+    # no floor either: the limit of eight at once, which the card sets, is what is measured
+    "incidents": Subject(
+        records="incidents", filter={}, size=5_000, memory=(), has_floor=False,
+        sandbox=lambda size: {"visits": 10 * size},
+    ),
     # a bare loop would have to know what a prisoner's record is made of
     "court_sentencing": Subject(
         records="prisoners", filter={}, size=20_000, memory=(), has_floor=False,

@@ -11,8 +11,9 @@ import click
 
 from nomis_pipelines.sandbox.names import ServiceName
 
+FIRST_INCIDENT = 500_001
 FIRST_LOCATION = 70_001
-"""The sandbox's first location: not imported, for the command line shall start quickly."""
+"""The sandbox's first records: not imported, for the command line shall start quickly."""
 
 STATE = click.option(
     "--state",
@@ -374,6 +375,16 @@ def location_profile(state: Path, location_id: int, profile_type: str, code: str
 def location_usage(state: Path, location_id: int, usage_type: str, capacity: int) -> None:
     """Give a location one more usage: INT_LOC_USAGE_LOCATIONS-UPDATED."""
     click.echo(json.dumps(_emitter(state).location_usage(location_id, usage_type, capacity)))
+
+
+@emit.command("incident")
+@STATE
+@click.argument("what", type=click.Choice(["inserted", "changed", "party-changed", "party-deleted", "deleted"]))
+@click.argument("incident_id", type=int, default=FIRST_INCIDENT)
+@_plain_errors
+def incident(state: Path, what: str, incident_id: int) -> None:
+    """Make an incident alike to another, change one, or delete one: INCIDENT-INSERTED, -CHANGED-… or -DELETED-…"""
+    click.echo(json.dumps(_emitter(state).incidents.tell(what, incident_id)))
 
 
 def _emitter(state: Path) -> Any:

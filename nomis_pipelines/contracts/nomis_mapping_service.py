@@ -574,6 +574,36 @@ class CourtSentencingSummary(BaseModel):
     """The label of the batch; a merge has none"""
 
 
+class IncidentMapping(BaseModel):
+    """An incident's pair as the service returns it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_incident_id: int
+    dps_incident_id: str
+    mapping_type: str
+    label: str | None = None
+    when_created: NaiveDatetime | None = None
+
+
+class NewIncidentMapping(BaseModel):
+    """An incident's pair as we record it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_incident_id: int
+    dps_incident_id: str
+    mapping_type: Literal["MIGRATED", "NOMIS_CREATED"]
+    label: str | None = None
+    """The migration id; left out by synchronisation"""
+
+
 class NewAdjudicationMappings(BaseModel):
     """A charge's pair and those of its hearings and punishments, as we record them"""
 

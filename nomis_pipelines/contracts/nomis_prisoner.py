@@ -615,6 +615,134 @@ class SentenceTerm(BaseModel):
     modified_by_username: str | None = None
 
 
+class IncidentId(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    incident_id: int
+
+
+class IncidentCaseStaff(BaseModel):
+    """A member of staff"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    username: str
+    """`unknown` for somebody without an account"""
+    staff_id: int
+    first_name: str
+    last_name: str
+
+
+class IncidentCaseOffender(BaseModel):
+    """A prisoner"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    offender_no: str
+    first_name: str
+    last_name: str
+
+
+class IncidentCaseStaffParty(BaseModel):
+    """Somebody of the staff who had to do with an incident"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    staff: IncidentCaseStaff
+    sequence: int
+    role: CodeDescription
+    comment: str | None = None
+    create_date_time: NaiveDatetime
+    created_by: str
+    last_modified_date_time: NaiveDatetime | None = None
+    last_modified_by: str | None = None
+
+
+class IncidentCaseOffenderParty(BaseModel):
+    """A prisoner who had to do with an incident; the same one may be there twice"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    offender: IncidentCaseOffender
+    sequence: int
+    role: CodeDescription
+    outcome: CodeDescription | None = None
+    comment: str | None = None
+    create_date_time: NaiveDatetime
+    created_by: str
+    last_modified_date_time: NaiveDatetime | None = None
+    last_modified_by: str | None = None
+
+
+class IncidentCaseRequirement(BaseModel):
+    """Something in the report that is to be corrected"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    sequence: int
+    recorded_date: NaiveDatetime
+    staff: IncidentCaseStaff
+    agency_id: str
+    comment: str | None = None
+    create_date_time: NaiveDatetime
+    created_by: str
+    last_modified_date_time: NaiveDatetime | None = None
+    last_modified_by: str | None = None
+
+
+class IncidentCaseResponse(BaseModel):
+    """One answer to a question"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    question_response_id: int | None = None
+    sequence: int
+    answer: str | None = None
+    comment: str | None = None
+    response_date: date_aliased | None = None
+    recording_staff: IncidentCaseStaff
+    create_date_time: NaiveDatetime
+    created_by: str
+    last_modified_date_time: NaiveDatetime | None = None
+    last_modified_by: str | None = None
+
+
+class IncidentCaseHistoryResponse(BaseModel):
+    """One answer to a question of an earlier questionnaire"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    question_response_id: int | None = None
+    response_sequence: int
+    answer: str | None = None
+    comment: str | None = None
+    recording_staff: IncidentCaseStaff
+
+
 class VisitIdPage(BaseModel):
     """A page of visit ids"""
 
@@ -965,6 +1093,51 @@ class Sentence(BaseModel):
     modified_by_username: str | None = None
 
 
+class IncidentIdPage(BaseModel):
+    """A page of incident ids"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    content: list[IncidentId]
+    size: int | None = None
+    """As granted: a service may cap what was asked for"""
+    total_elements: int
+    """Of all pages together"""
+
+
+class IncidentCaseQuestion(BaseModel):
+    """One question of the questionnaire, with its answers"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    question_id: int
+    sequence: int
+    question: str
+    answers: list[IncidentCaseResponse]
+    create_date_time: NaiveDatetime
+    created_by: str
+
+
+class IncidentCaseHistoryQuestion(BaseModel):
+    """One question of an earlier questionnaire"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    question_id: int
+    sequence: int
+    question: str
+    answers: list[IncidentCaseHistoryResponse]
+
+
 class HearingResult(BaseModel):
     model_config = ConfigDict(
         extra="ignore",
@@ -1007,6 +1180,24 @@ class CourtEventCharge(BaseModel):
     modified_by_username: str | None = None
 
 
+class IncidentCaseHistory(BaseModel):
+    """The questionnaire of before the incident's type was changed"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    questionnaire_id: int
+    type: str
+    description: str | None = None
+    questions: list[IncidentCaseHistoryQuestion]
+    incident_change_date_time: NaiveDatetime
+    incident_change_staff: IncidentCaseStaff
+    create_date_time: NaiveDatetime
+    created_by: str
+
+
 class Hearing(BaseModel):
     model_config = ConfigDict(
         extra="ignore",
@@ -1046,6 +1237,38 @@ class CourtEvent(BaseModel):
     court_event_charges: list[CourtEventCharge]
     created_by_username: str
     modified_by_username: str | None = None
+
+
+class IncidentCase(BaseModel):
+    """What happened in a prison, with all that was reported of it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    incident_id: int
+    questionnaire_id: int
+    title: str | None = None
+    description: str | None = None
+    agency: CodeDescription
+    status: CodeDescription
+    type: str
+    """The code of its questionnaire"""
+    locked_response: bool
+    incident_date_time: NaiveDatetime
+    reported_date_time: NaiveDatetime
+    follow_up_date: date_aliased | None = None
+    reporting_staff: IncidentCaseStaff
+    staff_parties: list[IncidentCaseStaffParty]
+    offender_parties: list[IncidentCaseOffenderParty]
+    requirements: list[IncidentCaseRequirement]
+    questions: list[IncidentCaseQuestion]
+    history: list[IncidentCaseHistory]
+    create_date_time: NaiveDatetime
+    created_by: str
+    last_modified_date_time: NaiveDatetime | None = None
+    last_modified_by: str | None = None
 
 
 class AdjudicationCharge(BaseModel):

@@ -9,6 +9,7 @@ from nomis_pipelines.domains.allocations import ALLOCATIONS
 from nomis_pipelines.domains.appointments import APPOINTMENTS
 from nomis_pipelines.domains.court_sentencing import COURT_SENTENCING
 from nomis_pipelines.domains.declaration import Domain
+from nomis_pipelines.domains.incidents import INCIDENTS
 from nomis_pipelines.domains.locations import LOCATIONS
 from nomis_pipelines.domains.sentencing_adjustments import SENTENCING_ADJUSTMENTS
 from nomis_pipelines.domains.visits import VISITS
@@ -24,6 +25,7 @@ DOMAINS: tuple[Domain, ...] = (
     APPOINTMENTS,
     ADJUDICATIONS,
     COURT_SENTENCING,
+    INCIDENTS,
 )
 
 

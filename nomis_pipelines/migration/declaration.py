@@ -172,6 +172,8 @@ class Migration(ABC, Generic[Id, Record, Request]):
     """The query of that call. The answer is a page of mappings, or the bare number."""
     page_size: ClassVar[int | None] = None
     """Records a page unless a setting says otherwise; None: the general setting."""
+    most_at_once: ClassVar[int | None] = None
+    """Records in hand at once, where the card sets a limit; None: what the settings allow."""
     depends_on: ClassVar[tuple[str, ...]] = ()
     """The domains that must be migrated before this one, for the asset graph (see `cautions`)."""
     dps_id_field: ClassVar[str]

@@ -163,6 +163,7 @@ class MigrationEngine:
         in_history: bool = True,
     ) -> MigrationRun:
         settings = self.platform.settings
+        concurrency = settings.http_max_concurrency
         return MigrationRun(
             migration,
             ledger=self.platform.ledger,
@@ -170,7 +171,7 @@ class MigrationEngine:
             partition=partition,
             estimated=estimated,
             page_size=settings.page_size_of(migration.name, migration.page_size),
-            concurrency=settings.http_max_concurrency,
+            concurrency=min(concurrency, migration.most_at_once or concurrency),
             patience_seconds=settings.breaker_seconds,
             stop=stop,
             in_history=in_history,

@@ -147,6 +147,11 @@ class ByMonth:
         self._no_prisons(prisons)
         return {self.to_field: date.fromisoformat(f"{self.first_month}-01") - timedelta(days=1)}
 
+    def key(self, when: date) -> str | None:
+        """The key of the partition that a record of this moment belongs to; None outside the grid."""
+        month = f"{when:%Y-%m}"
+        return month if month >= self.first_month else None
+
     def months(self, today: date) -> list[str]:
         """The months from the first to today's."""
         return [f"{month:%Y-%m}" for month in _months(self.first_month, today)]

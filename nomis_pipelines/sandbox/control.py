@@ -90,7 +90,7 @@ class SandboxAdmin:
         self._json("PUT", f"/locations/{dps_id}/frozen", {"error_code": error_code})
 
     def record(self, kind: str, dps_id: str) -> dict[str, Any]:
-        """A record of DPS with the NOMIS record it was made from: `appointments` or `adjudications`."""
+        """A record of DPS with the NOMIS record it was made from: `appointments`, `adjudications` or `incidents`."""
         return self._json("GET", f"/{kind}/{dps_id}")
 
     def add_visit(self, like: int = 1, **fields: Any) -> dict[str, Any]:
@@ -190,6 +190,26 @@ class SandboxAdmin:
     def remove_location(self, location_id: int) -> None:
         """Delete a location in NOMIS; it is no longer listed."""
         self._json("DELETE", f"/nomis/locations/{location_id}")
+
+    def add_incident(self, like: int, **fields: Any) -> dict[str, Any]:
+        """Make a new incident in NOMIS, alike to another but for some fields."""
+        return self._json("POST", "/nomis/incidents", {"like": like, "fields": fields})
+
+    def nomis_incident(self, incident_id: int) -> dict[str, Any]:
+        """An incident as NOMIS has it now."""
+        return self._json("GET", f"/nomis/incidents/{incident_id}")
+
+    def change_incident(self, incident_id: int, **fields: Any) -> dict[str, Any]:
+        """Change fields of an incident in NOMIS."""
+        return self._json("PUT", f"/nomis/incidents/{incident_id}", fields)
+
+    def remove_incident(self, incident_id: int) -> None:
+        """Delete an incident in NOMIS; it is no longer listed."""
+        self._json("DELETE", f"/nomis/incidents/{incident_id}")
+
+    def switch_incidents(self, agency: str, on: bool) -> None:
+        """Put DPS in charge of incidents at an agency, or NOMIS."""
+        self._json("PUT", f"/nomis/incidents-switch/{agency}", {"on": on})
 
     def token(self, client: str = "operator", username: str | None = None, seconds: int = 1200) -> str:
         """A token for one of the clients, or for a person using it."""

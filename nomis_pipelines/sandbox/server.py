@@ -20,6 +20,7 @@ from nomis_pipelines.sandbox.services import (
     appointments,
     auth,
     court_sentencing,
+    incidents,
     locations,
     mapping,
     mapping_alerts,
@@ -71,6 +72,7 @@ class SandboxServer:
         self._add_adjudications(routers)
         nomis_courts.add_courts(routers["nomis"], stores.nomis_courts)
         mapping_courts.add_courts(routers["mapping"], stores.court_mappings)
+        self._add_incidents(routers)
         self.services = {name: Service(name, router, verifier) for name, router in routers.items()}
         self.admin = Service("admin", admin.build(self, stores, self.issuer, self.rules), None)
         self._faults: list[ActiveFault] = []
@@ -88,6 +90,12 @@ class SandboxServer:
         adjudications.add_to_nomis(routers["nomis"], self.stores.nomis_adjudications)
         adjudications.add_to_mapping(routers["mapping"], self.stores.adjudication_mappings)
         adjudications.add_to_dps(dps, self.stores.dps_adjudications)
+
+    def _add_incidents(self, routers: dict[str, Router]) -> None:
+        dps = routers.setdefault("incidents", _router())
+        incidents.add_to_nomis(routers["nomis"], self.stores.nomis_incidents)
+        mapping.add_incidents(routers["mapping"], self.stores.incident_mappings)
+        incidents.add_to_dps(dps, self.stores.dps_incidents)
 
     async def start(self, ports: Mapping[str, int] | None = None) -> None:
         """Listen on every port."""

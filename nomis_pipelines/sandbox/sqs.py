@@ -90,6 +90,13 @@ QUEUES: tuple[QueueSpec, ...] = (
         "AGY_INT_LOC_PROFILES-UPDATED",
         "INT_LOC_USAGE_LOCATIONS-UPDATED",
     ),
+    _event_queue(
+        "eventincidents",
+        "incidents",
+        "INCIDENT-INSERTED",
+        *(f"INCIDENT-CHANGED-{what}" for what in ("CASES", "PARTIES", "RESPONSES", "REQUIREMENTS")),
+        *(f"INCIDENT-DELETED-{what}" for what in ("CASES", "PARTIES", "RESPONSES", "REQUIREMENTS")),
+    ),
 )
 
 

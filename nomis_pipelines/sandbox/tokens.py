@@ -33,6 +33,10 @@ MIGRATE_LOCATIONS_ROLES = frozenset({"ROLE_MIGRATE_LOCATIONS"})
 SYNC_LOCATIONS_ROLES = frozenset({"ROLE_SYNC_LOCATIONS"})
 ACTIVITIES_ROLES = frozenset({"ROLE_NOMIS_ACTIVITIES"})
 ACTIVITIES_2024_ROLES = frozenset({"ROLE_NOMIS_ACTIVITIES"})
+INCIDENTS_2024_ROLES = frozenset({"ROLE_NOMIS_INCIDENTS"})
+INCIDENTS_ROLES = frozenset({"ROLE_MIGRATE_INCIDENT_REPORTS"})
+INCIDENTS_VIEW_ROLES = frozenset({"ROLE_VIEW_INCIDENT_REPORTS"})
+INCIDENTS_DELETE_ROLES = frozenset({"ROLE_DELETE_INCIDENT_REPORTS"})
 LOCATION_READ_ROLES = frozenset({"ROLE_NOMIS_DPS_MAPPING__LOCATIONS__R"})
 CONTROL_2024_ROLES = frozenset(
     {
@@ -44,6 +48,7 @@ CONTROL_2024_ROLES = frozenset(
         "ROLE_MIGRATE_ACTIVITIES",
         "ROLE_MIGRATE_APPOINTMENTS",
         "ROLE_MIGRATE_ADJUDICATIONS",
+        "ROLE_MIGRATE_INCIDENT_REPORTS",
         "ROLE_MIGRATION_ADMIN",
         "ROLE_QUEUE_ADMIN",
     }
@@ -81,6 +86,7 @@ CLIENTS: dict[str, Client] = {
         _client("locations-api", MIGRATE_LOCATIONS_ROLES | SYNC_LOCATIONS_ROLES),
         _client("activities-api", ACTIVITIES_ROLES | APPOINTMENTS_2024_ROLES),
         _client("adjudications-api", ADJUDICATIONS_ROLES),
+        _client("incidents-api", INCIDENTS_ROLES | INCIDENTS_VIEW_ROLES | INCIDENTS_DELETE_ROLES),
         # the registrations of 2024, whose roles were one a domain
         _client(
             "nomis-2024",
@@ -90,7 +96,8 @@ CLIENTS: dict[str, Client] = {
             | LOCATIONS_2024_ROLES
             | ACTIVITIES_2024_ROLES
             | APPOINTMENTS_2024_ROLES
-            | ADJUDICATIONS_2024_ROLES,
+            | ADJUDICATIONS_2024_ROLES
+            | INCIDENTS_2024_ROLES,
         ),
         # what an operator's session may do; also maintains the room mappings
         _client("operator", CONTROL_ROLES | ROOM_ROLES),

@@ -18,6 +18,7 @@ from nomis_pipelines.domains.court_sentencing.entities import ENTITIES
 from nomis_pipelines.http import NeverSent, WireRequest, WireResponse
 from nomis_pipelines_tests import world
 from nomis_pipelines_tests.domains.court_sentencing import examples as courts
+from nomis_pipelines_tests.domains.incidents import examples as incidents
 from nomis_pipelines_tests.fake_services import FakeServices, error, json_answer
 from nomis_pipelines_tests.recording import RecordingTelemetry
 
@@ -32,12 +33,13 @@ LOCATION_REPAIRS_2024 = "ROLE_NOMIS_LOCATIONS"
 ACTIVITIES_2024 = "ROLE_MIGRATE_ACTIVITIES"
 APPOINTMENTS_2024 = "ROLE_MIGRATE_APPOINTMENTS"
 ADJUDICATIONS_2024 = "ROLE_MIGRATE_ADJUDICATIONS"
+INCIDENTS_2024 = "ROLE_MIGRATE_INCIDENT_REPORTS"
 HISTORY_2024 = "ROLE_MIGRATION_ADMIN"
 QUEUES = "ROLE_SYSCON__QUEUE_ADMIN"
 QUEUES_2024 = "ROLE_QUEUE_ADMIN"
 ALL_ROLES = (
     MIGRATION, UPDATE, SYSCON, VISITS_2024, SENTENCING_2024, ALERTS_2024, LOCATIONS_2024, LOCATION_REPAIRS_2024,
-    ACTIVITIES_2024, APPOINTMENTS_2024, ADJUDICATIONS_2024, HISTORY_2024, QUEUES, QUEUES_2024,
+    ACTIVITIES_2024, APPOINTMENTS_2024, ADJUDICATIONS_2024, INCIDENTS_2024, HISTORY_2024, QUEUES, QUEUES_2024,
 )  # fmt: skip
 
 CELL_DPS_ID = "e0b8b0f4-6a37-4a0c-8a3d-3d1f6f1a7c55"
@@ -164,6 +166,7 @@ class Services(FakeServices):
         self.answers["/mapping/alerts/*"] = json_answer(200, None)
         self.answer_locations()
         self.answer_courts()
+        self.answer_incidents()
 
     def answer_locations(self) -> None:
         """Let every location be one cell at the top, which is mapped and can be updated."""
@@ -174,6 +177,13 @@ class Services(FakeServices):
         self.answers["/sync/upsert"] = json_answer(200, {"id": CELL_DPS_ID})
         self.answers["/sync/delete/*"] = json_answer(204, None)
         self.answers["/mapping/locations/dps/*"] = json_answer(204, None)
+
+    def answer_incidents(self) -> None:
+        """Let every incident be that of the card, mapped, and NOMIS in charge of it."""
+        self.answers["/incidents/ids"] = json_answer(200, {"content": [], "totalElements": 0, "size": 1})
+        self.answers["/incidents/*"] = json_answer(200, incidents.INCIDENT)
+        self.answers["/agency-switches/*"] = error(404)
+        self.answers["/mapping/incidents/nomis-incident-id/*"] = json_answer(200, incidents.PAIR)
 
     def answer_courts(self) -> None:
         """Let everything of every prisoner be in NOMIS and mapped, and DPS do whatever it is asked."""

@@ -1,4 +1,4 @@
-"""The admin port's view of appointments and adjudications: what DPS holds, and the pairs of the mapping service."""
+"""The admin port's view of appointments, adjudications and incidents: what DPS holds, and what is mapped."""
 
 from collections.abc import Hashable
 from typing import Any, TypeVar
@@ -16,9 +16,10 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def add_records(router: Router, stores: Stores) -> None:
-    """Serve `/appointments` and `/adjudications`, and their mappings."""
+    """Serve `/appointments`, `/adjudications` and `/incidents`, and their mappings."""
     _add(router, "appointments", stores.dps_appointments, stores.appointment_mappings)
     _add(router, "adjudications", stores.dps_adjudications, stores.adjudication_mappings.charges)
+    _add(router, "incidents", stores.dps_incidents, stores.incident_mappings)
     _add_pairs(router, "hearings", stores.adjudication_mappings.hearings)
     _add_pairs(router, "punishments", stores.adjudication_mappings.punishments)
 

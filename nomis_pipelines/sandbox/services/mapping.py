@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from nomis_pipelines.contracts.nomis_mapping_service import (
     NewAdjustmentMapping,
     NewAppointmentMapping,
+    NewIncidentMapping,
     NewLocationMapping,
     NewVisitMapping,
 )
@@ -29,6 +30,7 @@ from nomis_pipelines.sandbox.services import add_health
 from nomis_pipelines.sandbox.stores.mappings import MappingTable, Pair, RoomMappings
 from nomis_pipelines.sandbox.tokens import (
     APPOINTMENTS_2024_ROLES,
+    INCIDENTS_2024_ROLES,
     LOCATIONS_2024_ROLES,
     MAPPING_ROLES,
     ROOM_ROLES,
@@ -43,6 +45,7 @@ _VISIT = TypeAdapter(NewVisitMapping)
 _ADJUSTMENT = TypeAdapter(NewAdjustmentMapping)
 _LOCATION = TypeAdapter(NewLocationMapping)
 _APPOINTMENT = TypeAdapter(NewAppointmentMapping)
+_INCIDENT = TypeAdapter(NewIncidentMapping)
 
 
 class NewRoomMapping(BaseModel):
@@ -156,6 +159,30 @@ def _location_kind(table: MappingTable[int]) -> Kind[int]:
         key_of=lambda values: path_integer("nomisLocationId", values[0]),
         as_json=as_json,
     )
+
+
+def add_incidents(router: Router, table: MappingTable[int]) -> None:
+    """Serve the pairs of incidents (incidents card, section 2)."""
+
+    def read(request: Request) -> tuple[int, str, str | None, str]:
+        body = read_body(_INCIDENT, request)
+        check_length("label", body.label, 20)
+        return body.nomis_incident_id, body.dps_incident_id, body.label, body.mapping_type
+
+    def as_json(key: int, pair: Pair) -> dict[str, Any]:
+        return {"nomisIncidentId": key, "dpsIncidentId": pair.dps_id, **_common(pair)}
+
+    kind = Kind(
+        table=table,
+        path="/mapping/incidents",
+        find_path="/nomis-incident-id/{nomisIncidentId}",
+        dps_path="/dps-incident-id/{dpsIncidentId}",
+        roles=MAPPING_ROLES | INCIDENTS_2024_ROLES,
+        read=read,
+        key_of=lambda values: path_integer("nomisIncidentId", values[0]),
+        as_json=as_json,
+    )
+    _add_pairs(router, kind)
 
 
 def add_appointments(router: Router, table: MappingTable[int]) -> None:

@@ -17,6 +17,7 @@ from nomis_pipelines.sandbox.stores.dps_adjustments import DpsAdjustments
 from nomis_pipelines.sandbox.stores.dps_alerts import DpsAlerts
 from nomis_pipelines.sandbox.stores.dps_appointments import DpsAppointments
 from nomis_pipelines.sandbox.stores.dps_courts import DpsCourts
+from nomis_pipelines.sandbox.stores.dps_incidents import DpsIncidents
 from nomis_pipelines.sandbox.stores.dps_locations import DpsLocations
 from nomis_pipelines.sandbox.stores.dps_records import DpsRecords
 from nomis_pipelines.sandbox.stores.mappings import MappingTable, RoomMappings
@@ -24,6 +25,7 @@ from nomis_pipelines.sandbox.stores.nomis_activities import NomisActivities
 from nomis_pipelines.sandbox.stores.nomis_adjustments import NomisAdjustments
 from nomis_pipelines.sandbox.stores.nomis_alerts import NomisAlerts
 from nomis_pipelines.sandbox.stores.nomis_courts import NomisCourts
+from nomis_pipelines.sandbox.stores.nomis_incidents import NomisIncidents
 from nomis_pipelines.sandbox.stores.nomis_locations import NomisLocations
 from nomis_pipelines.sandbox.stores.nomis_visits import NomisVisits
 from nomis_pipelines.sandbox.stores.scheduler import ScheduledVisits
@@ -62,6 +64,9 @@ class Stores:
         self.nomis_courts = NomisCourts(world, self.nomis_alerts, self.journal)
         self.dps_courts = DpsCourts(self.journal, world.key)
         self.court_mappings = CourtMappings(self.journal)
+        self.nomis_incidents = NomisIncidents(world, self.journal)
+        self.incident_mappings: MappingTable[int] = MappingTable("Incident", b")", self.journal)
+        self.dps_incidents = DpsIncidents(self.journal, world.key)
         self.rooms = RoomMappings(self.journal)
         self.replayed = self.journal.replay(
             {
@@ -94,6 +99,10 @@ class Stores:
                 DpsCourts.MERGE_KIND: self.dps_courts.replay_merge,
                 CourtMappings.SUMMARY_KIND: self.court_mappings.replay_summary,
                 self.court_mappings.pairs.kind: self.court_mappings.pairs.replay,
+                NomisIncidents.KIND: self.nomis_incidents.replay,
+                NomisIncidents.SWITCH_KIND: self.nomis_incidents.replay_switch,
+                self.incident_mappings.kind: self.incident_mappings.replay,
+                **self.dps_incidents.replays,
                 RoomMappings.KIND: self.rooms.replay,
             }
         )
@@ -124,6 +133,9 @@ class Stores:
         self.nomis_courts.clear()
         self.dps_courts.clear()
         self.court_mappings.clear()
+        self.nomis_incidents.clear()
+        self.incident_mappings.clear()
+        self.dps_incidents.clear()
         self.rooms.clear()
 
     def agreement(self) -> dict[str, Any]:
@@ -139,6 +151,7 @@ class Stores:
             | {"dps_dropped": self.dps_appointments.dropped},
             "adjudications": _agreement(self.adjudication_mappings.charges, self.dps_adjudications),
             "court_sentencing": self._courts_agreement(),
+            "incidents": _agreement(self.incident_mappings, self.dps_incidents),
         }
 
     def _visits_agreement(self) -> dict[str, int]:
