@@ -40,6 +40,7 @@ def _event_queue(queue_id: str, stem: str, *event_types: str) -> QueueSpec:
 
 
 _CHANGES = ("INSERTED", "UPDATED", "DELETED")
+_CSIP_PARTS = ("FACTORS", "INTVW", "PLANS", "REVIEWS", "ATTENDEES")
 
 OFFENDER_EVENTS = "offender_events"
 """The topic of NOMIS."""
@@ -89,6 +90,14 @@ QUEUES: tuple[QueueSpec, ...] = (
         "AGENCY_INTERNAL_LOCATIONS-UPDATED",
         "AGY_INT_LOC_PROFILES-UPDATED",
         "INT_LOC_USAGE_LOCATIONS-UPDATED",
+    ),
+    _event_queue(
+        "eventcsip",
+        "csip",
+        *(f"CSIP_REPORTS-{what}" for what in _CHANGES),
+        *(f"CSIP_{what}-INSERTED" for what in _CSIP_PARTS),
+        *(f"CSIP_{what}-UPDATED" for what in _CSIP_PARTS),
+        "prison-offender-events.prisoner.booking.moved",
     ),
 )
 

@@ -33,6 +33,8 @@ MIGRATE_LOCATIONS_ROLES = frozenset({"ROLE_MIGRATE_LOCATIONS"})
 SYNC_LOCATIONS_ROLES = frozenset({"ROLE_SYNC_LOCATIONS"})
 ACTIVITIES_ROLES = frozenset({"ROLE_NOMIS_ACTIVITIES"})
 ACTIVITIES_2024_ROLES = frozenset({"ROLE_NOMIS_ACTIVITIES"})
+CSIP_ROLES = frozenset({"ROLE_NOMIS_CSIP"})
+"""Those of 2024 and 2025 for NOMIS and the mapping service, and those of the CSIP service."""
 LOCATION_READ_ROLES = frozenset({"ROLE_NOMIS_DPS_MAPPING__LOCATIONS__R"})
 CONTROL_2024_ROLES = frozenset(
     {
@@ -44,6 +46,7 @@ CONTROL_2024_ROLES = frozenset(
         "ROLE_MIGRATE_ACTIVITIES",
         "ROLE_MIGRATE_APPOINTMENTS",
         "ROLE_MIGRATE_ADJUDICATIONS",
+        "ROLE_MIGRATE_CSIP",
         "ROLE_MIGRATION_ADMIN",
         "ROLE_QUEUE_ADMIN",
     }
@@ -81,6 +84,7 @@ CLIENTS: dict[str, Client] = {
         _client("locations-api", MIGRATE_LOCATIONS_ROLES | SYNC_LOCATIONS_ROLES),
         _client("activities-api", ACTIVITIES_ROLES | APPOINTMENTS_2024_ROLES),
         _client("adjudications-api", ADJUDICATIONS_ROLES),
+        _client("csip-api", CSIP_ROLES),
         # the registrations of 2024, whose roles were one a domain
         _client(
             "nomis-2024",
@@ -90,7 +94,8 @@ CLIENTS: dict[str, Client] = {
             | LOCATIONS_2024_ROLES
             | ACTIVITIES_2024_ROLES
             | APPOINTMENTS_2024_ROLES
-            | ADJUDICATIONS_2024_ROLES,
+            | ADJUDICATIONS_2024_ROLES
+            | CSIP_ROLES,
         ),
         # what an operator's session may do; also maintains the room mappings
         _client("operator", CONTROL_ROLES | ROOM_ROLES),

@@ -88,6 +88,9 @@ class CsipMigration(Migration[CsipId, CsipReport, SyncCsip]):
     def transform(self, record: CsipReport, today: date) -> SyncCsip:
         return to_record(record, (datetime.fromisoformat(self.migration_id), ACTIONED_BY))
 
+    def partition_of(self, record: CsipReport) -> str:
+        return f"{record.create_date_time:%Y-%m}"
+
     async def write(self, request: SyncCsip) -> Written:
         dps_id, made = await self._calls.create(request)
         mapping = pairs_of(request.legacy_id, dps_id, made, MIGRATED, label=self.migration_id)
