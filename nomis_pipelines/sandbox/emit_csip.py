@@ -21,15 +21,15 @@ class CsipEvents:
         """Make a report alike to another, on its booking: it is told of before its parts."""
         booking_id = self._admin.nomis_csip(like)["bookingId"]
         report = self._admin.add_csip(like, booking_id)
-        told = self._tell("CSIP_REPORTS-INSERTED", report)
+        told = self.tell("CSIP_REPORTS-INSERTED", report)
         for stem, field, part_id in parts_of(report):
-            told = self._tell(f"{stem}-INSERTED", report, **{field: part_id})
+            told = self.tell(f"{stem}-INSERTED", report, **{field: part_id})
         return told
 
     def report_updated(self, report_id: int, log_number: str) -> Event:
         """Change the log number of a report."""
         changed = {"logNumber": log_number, **self._modified(self._admin.nomis_csip(report_id))}
-        return self._tell("CSIP_REPORTS-UPDATED", self._admin.change_csip(report_id, **changed))
+        return self.tell("CSIP_REPORTS-UPDATED", self._admin.change_csip(report_id, **changed))
 
     def factor_inserted(self, report_id: int, code: str) -> Event:
         """Add a contributory factor to a report."""
@@ -44,21 +44,16 @@ class CsipEvents:
         }
         details["factors"].append(factor)
         self._admin.change_csip(report_id, reportDetails=details)
-        return self._tell("CSIP_FACTORS-INSERTED", report, csipFactorId=factor["id"])
+        return self.tell("CSIP_FACTORS-INSERTED", report, csipFactorId=factor["id"])
 
     def report_deleted(self, report_id: int) -> Event:
         """Delete a report with all its parts."""
         report = self._admin.nomis_csip(report_id)
         self._admin.remove_csip(report_id)
-        return self._tell("CSIP_REPORTS-DELETED", report)
+        return self.tell("CSIP_REPORTS-DELETED", report)
 
-    @staticmethod
-    def _modified(report: Mapping[str, Any]) -> dict[str, str]:
-        before = report.get("lastModifiedDateTime") or report["createDateTime"]
-        later = datetime.fromisoformat(before) + timedelta(minutes=1)
-        return {"lastModifiedDateTime": later.isoformat(timespec="seconds"), "lastModifiedBy": "MOD_GEN"}
-
-    def _tell(self, event_type: str, report: Mapping[str, Any], **fields: object) -> Event:
+    def tell(self, event_type: str, report: Mapping[str, Any], **fields: object) -> Event:
+        """Send one event about a report as it is."""
         return self._publish(
             event_type,
             csipReportId=report["id"],
@@ -67,6 +62,12 @@ class CsipEvents:
             **fields,
             auditModuleName="OIDCSIPC",
         )
+
+    @staticmethod
+    def _modified(report: Mapping[str, Any]) -> dict[str, str]:
+        before = report.get("lastModifiedDateTime") or report["createDateTime"]
+        later = datetime.fromisoformat(before) + timedelta(minutes=1)
+        return {"lastModifiedDateTime": later.isoformat(timespec="seconds"), "lastModifiedBy": "MOD_GEN"}
 
 
 def parts_of(report: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:

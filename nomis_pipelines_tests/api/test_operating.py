@@ -80,10 +80,10 @@ async def test_health_names_every_component(api: Api) -> None:
     assert (answer.status_code, body["status"]) == (200, "UP")
     assert set(body["components"]) == {
         "hmppsAuthApiHealth", "nomisApiHealth", "nomisMappingApi", "visitsApi", "sentencingApi", "alertsApi",
-        "locationsApi", "activitiesApi", "adjudicationsApi", "courtSentencingApi", "r2dbc", "diskSpace",
+        "locationsApi", "activitiesApi", "adjudicationsApi", "courtSentencingApi", "csipApi", "r2dbc", "diskSpace",
         "ping", "livenessState", "readinessState", "healthInfo", "dagster",
         "eventvisits-health", "eventsentencing-health", "eventalerts-health", "eventlocations-health",
-        "eventcourtsentencing-health", "audit-health",
+        "eventcourtsentencing-health", "eventcsip-health", "audit-health",
     }  # fmt: skip
     assert body["components"]["visitsApi"] == {"status": "UP", "details": {"HttpStatus": "OK"}}
     config = api.context.platform.settings.queue("eventvisits")

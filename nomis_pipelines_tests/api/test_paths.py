@@ -18,6 +18,7 @@ from nomis_pipelines_tests.api.support import (
     ALERTS_2024,
     ALL_ROLES,
     APPOINTMENTS_2024,
+    CSIP_2024,
     HISTORY_2024,
     LOCATION_REPAIRS_2024,
     LOCATIONS_2024,
@@ -45,6 +46,8 @@ APPOINTMENTS_ID, ADJUDICATIONS_ID = "2026-03-01T16:00:00", "2026-03-01T17:00:00"
 APPOINTMENTS_ROLES = (MIGRATION, SYSCON, APPOINTMENTS_2024)
 ADJUDICATIONS_ROLES = (MIGRATION, SYSCON, ADJUDICATIONS_2024)
 MOVED: dict[str, Any] = {"prisonIds": ["MDI"], "fromDate": "2024-01-01"}
+CSIP_ID = "2026-03-01T21:00:00"
+CSIP_ROLES = (MIGRATION, SYSCON, CSIP_2024)
 COURTS_ID = "2026-03-01T18:00:00"
 COURTS_ROLES = (MIGRATION, SYSCON)
 COURTS = {
@@ -83,6 +86,7 @@ def of_type(method: str, path: str, status: int = 200) -> list[Row]:
         Row(method, path, APPOINTMENTS_ROLES, status, {"migrationType": "APPOINTMENTS"}),
         Row(method, path, ADJUDICATIONS_ROLES, status, {"migrationType": "ADJUDICATIONS"}),
         Row(method, path, COURTS_ROLES, status, {"migrationType": "COURT_SENTENCING"}),
+        Row(method, path, CSIP_ROLES, status, {"migrationType": "CSIP"}),
     ]
 
 
@@ -95,6 +99,7 @@ def of_id(method: str, path: str, status: int) -> list[Row]:
         Row(method, path, APPOINTMENTS_ROLES, status, {"migrationId": APPOINTMENTS_ID}),
         Row(method, path, ADJUDICATIONS_ROLES, status, {"migrationId": ADJUDICATIONS_ID}),
         Row(method, path, COURTS_ROLES, status, {"migrationId": COURTS_ID}),
+        Row(method, path, CSIP_ROLES, status, {"migrationId": CSIP_ID}),
     ]
 
 
@@ -139,6 +144,8 @@ ROWS = [
     Row("POST", "/migrate/court-sentencing", COURTS_ROLES, 202, json={"offenderNo": "A4321BC"}),
     Row("GET", "/migrate/court-sentencing/offender-payload/{offenderNo}", COURTS_ROLES, values=COURTS),
     *(Row(repair.method, repair.path, (UPDATE,), values=COURTS) for repair in COURT_SENTENCING.repairs),
+    Row("POST", "/migrate/csip", CSIP_ROLES, 202, json={"fromDate": "2024-01-01"}),
+    *of_2024("csip", CSIP_ROLES, CSIP_ID),
     Row("GET", "/migrate/visits/rooms/usage", VISITS_ROLES),
     Row("GET", "/history", (HISTORY_2024,)),
     Row("DELETE", "/history", (HISTORY_2024,), 204),
@@ -176,6 +183,7 @@ async def api(api: Api) -> Api:
     await completed(ledger, "ACTIVITIES", "activities", hour=14, filter_json=ACTIVITIES_FILTER)
     await completed(ledger, "ALLOCATIONS", "allocations", hour=15)
     await completed(ledger, "COURT_SENTENCING", "court_sentencing", hour=18)
+    await completed(ledger, "CSIP", "csip", hour=21)
     api.services.answers |= activities_answers(ACTIVITIES_ID)
     api.services.answer_every_domain()
     return api

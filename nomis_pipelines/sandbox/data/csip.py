@@ -1,7 +1,7 @@
 """The CSIP reports of NOMIS with their parts: functions of the world and a number, in the order of their creation.
 
-Parts of each kind number independently, so a factor, a plan and a review may have the same id. One report in some
-hundreds lacks who recorded its screening, which DPS cannot do without (CSIP card, section 6.2).
+Parts of each kind number independently, so a factor, a plan and a review may have the same id. One report in a
+hundred lacks who recorded its screening, which DPS cannot do without (CSIP card, section 6.2).
 """
 
 from collections.abc import Iterable
@@ -15,8 +15,8 @@ from nomis_pipelines.sandbox.data.world import Timeline, World, draws
 
 FIRST_REPORT = 8_001
 MOST_PARTS = 10
-PRISONERS_A_REPORT = 20
-UNFIT_IN = 300
+PRISONERS_A_REPORT = 4
+UNFIT_IN = 100
 _STRIDE = 7_919
 _USERS = ("PHART_GEN", "LSIM_GEN", "AKEY_GEN", "OREE_GEN")
 _TYPES = {"ATO": "Abuse/Threats Other", "PRA": "Prisoner Assault", "GAN": "Gang Related", "INT": "Intimidation"}
