@@ -245,7 +245,7 @@ async def test_what_is_open_needs_no_token(api: Api, path: str) -> None:
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("path", ["/nothing", "/migrate/csip", "/migrate", "/", "/healthy", "/v3/api", "/infos"])
+@pytest.mark.parametrize("path", ["/nothing", "/migrate/incentives", "/migrate", "/", "/healthy", "/v3/api", "/infos"])
 async def test_an_unknown_path_is_unknown_to_those_with_a_token_only(api: Api, path: str) -> None:
     assert (await api.client.get(path)).status_code == 401
     answer = await api.call("GET", path)

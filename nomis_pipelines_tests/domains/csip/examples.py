@@ -111,7 +111,7 @@ BODY: Json = {
 }  # fmt: skip
 
 
-def full_mapping(mapping_type: str, label: str | None = None, **lists: Iterable[int]) -> Json:
+def full_mapping(mapping_type: str, label: str | None = None, /, **lists: Iterable[int]) -> Json:
     """A full mapping of the report with parts by list, as it is posted."""
     origin = {"mappingType": mapping_type, **({} if label is None else {"label": label})}
     pairs = {
