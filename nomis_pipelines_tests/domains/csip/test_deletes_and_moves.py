@@ -1,4 +1,4 @@
-"""Promise: sections 7.4 and 7.7 of the CSIP card, reports deleted and bookings moved: calls, telemetry to the letter."""
+"""Promise: sections 7.4 and 7.7 of the CSIP card, reports deleted and bookings moved: calls and telemetry."""
 
 import copy
 
