@@ -85,6 +85,11 @@ SUBJECTS = {
         records="adjudications", filter={}, size=100_000, memory=(),
         sandbox=lambda size: {"visits": size},
     ),
+    # one for every four prisoners; a bare loop would have to know how parts become pairs
+    "csip": Subject(
+        records="reports", filter={}, size=40_000, memory=(), has_floor=False,
+        sandbox=lambda size: {"visits": 10, "prisoners": size},
+    ),
 }  # fmt: skip
 
 

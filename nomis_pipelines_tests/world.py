@@ -14,6 +14,7 @@ ACTIVITIES = "http://activities.test"
 ADJUDICATIONS = "http://adjudications.test"
 COURT_SENTENCING = "http://court-sentencing.test"
 INCIDENTS = "http://incidents.test"
+CSIP = "http://csip.test"
 
 ENVIRONMENT = {
     "API_BASE_URL_HMPPS_AUTH": AUTH,
@@ -27,6 +28,7 @@ ENVIRONMENT = {
     "API_BASE_URL_ADJUDICATIONS": ADJUDICATIONS,
     "API_BASE_URL_COURT_SENTENCING": COURT_SENTENCING,
     "API_BASE_URL_INCIDENTS": INCIDENTS,
+    "API_BASE_URL_CSIP": CSIP,
     "NOMIS_PRISONER_API_CLIENT_ID": "nomis-client",
     "NOMIS_PRISONER_API_SECRET": "nomis-secret",
     "NOMIS_MAPPING_API_CLIENT_ID": "mapping-client",
@@ -47,6 +49,8 @@ ENVIRONMENT = {
     "COURT_SENTENCING_CLIENT_SECRET": "court-sentencing-secret",
     "INCIDENTS_CLIENT_ID": "incidents-client",
     "INCIDENTS_CLIENT_SECRET": "incidents-secret",
+    "CSIP_CLIENT_ID": "csip-client",
+    "CSIP_CLIENT_SECRET": "csip-secret",
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     "NOMIS_PIPELINES_HTTP_WIRE": "httpx",
 }

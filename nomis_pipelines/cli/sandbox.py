@@ -296,6 +296,44 @@ def court_case_deleted(state: Path, case_id: int) -> None:
     click.echo(json.dumps(_emitter(state).courts.case_deleted(case_id)))
 
 
+@emit.command("csip-inserted")
+@STATE
+@click.option("--like", type=int, required=True, help="The CSIP report that it is made alike to.")
+@_plain_errors
+def csip_inserted(state: Path, like: int) -> None:
+    """Make a CSIP report with all its parts: an event for each, CSIP_REPORTS-INSERTED first."""
+    click.echo(json.dumps(_emitter(state).csip.report_inserted(like)))
+
+
+@emit.command("csip-updated")
+@STATE
+@click.argument("csip_id", type=int)
+@click.option("--log-number", default="MDI-001", show_default=True)
+@_plain_errors
+def csip_updated(state: Path, csip_id: int, log_number: str) -> None:
+    """Change the log number of a CSIP report: CSIP_REPORTS-UPDATED."""
+    click.echo(json.dumps(_emitter(state).csip.report_updated(csip_id, log_number)))
+
+
+@emit.command("csip-factor-inserted")
+@STATE
+@click.argument("csip_id", type=int)
+@click.option("--code", default="DEB", show_default=True, help="The type of the factor.")
+@_plain_errors
+def csip_factor_inserted(state: Path, csip_id: int, code: str) -> None:
+    """Add a contributory factor to a CSIP report: CSIP_FACTORS-INSERTED."""
+    click.echo(json.dumps(_emitter(state).csip.factor_inserted(csip_id, code)))
+
+
+@emit.command("csip-deleted")
+@STATE
+@click.argument("csip_id", type=int)
+@_plain_errors
+def csip_deleted(state: Path, csip_id: int) -> None:
+    """Delete a CSIP report with all its parts: CSIP_REPORTS-DELETED."""
+    click.echo(json.dumps(_emitter(state).csip.report_deleted(csip_id)))
+
+
 @emit.command("prisoner-merged")
 @STATE
 @click.argument("retained")

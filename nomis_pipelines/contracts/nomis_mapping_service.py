@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, NaiveDatetime
+from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime
 from pydantic.alias_generators import to_camel
 
 
@@ -602,6 +602,86 @@ class NewIncidentMapping(BaseModel):
     mapping_type: Literal["MIGRATED", "NOMIS_CREATED"]
     label: str | None = None
     """The migration id; left out by synchronisation"""
+
+
+class CsipReportMapping(BaseModel):
+    """The pair of a CSIP report"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_csip_report_id: int = Field(..., alias="nomisCSIPReportId")
+    dps_csip_report_id: str = Field(..., alias="dpsCSIPReportId")
+
+
+class CsipChildMapping(BaseModel):
+    """The pair of a part of a CSIP report"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_id: int
+    dps_id: str
+    dps_csip_report_id: str = Field(..., alias="dpsCSIPReportId")
+    mapping_type: str
+    """Only DPS_CREATED is looked for"""
+
+
+class CsipFullMapping(BaseModel):
+    """The pair of a CSIP report with those of its parts"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_csip_report_id: int = Field(..., alias="nomisCSIPReportId")
+    dps_csip_report_id: str = Field(..., alias="dpsCSIPReportId")
+    attendee_mappings: list[CsipChildMapping]
+    factor_mappings: list[CsipChildMapping]
+    interview_mappings: list[CsipChildMapping]
+    plan_mappings: list[CsipChildMapping]
+    review_mappings: list[CsipChildMapping]
+
+
+class NewCsipChildMapping(BaseModel):
+    """The pair of a part, to be recorded"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_id: int
+    dps_id: str
+    dps_csip_report_id: str = Field(..., alias="dpsCSIPReportId")
+    label: str | None = None
+    """The migration id; left out by synchronisation"""
+    mapping_type: Literal["MIGRATED", "NOMIS_CREATED"]
+
+
+class NewCsipFullMapping(BaseModel):
+    """The pair of a report with those of its parts, to be recorded. Where parts are added, the pair only says to which report"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    nomis_csip_report_id: int = Field(..., alias="nomisCSIPReportId")
+    dps_csip_report_id: str = Field(..., alias="dpsCSIPReportId")
+    label: str | None = None
+    """The migration id; left out by synchronisation"""
+    mapping_type: Literal["MIGRATED", "NOMIS_CREATED"]
+    attendee_mappings: list[NewCsipChildMapping]
+    factor_mappings: list[NewCsipChildMapping]
+    interview_mappings: list[NewCsipChildMapping]
+    plan_mappings: list[NewCsipChildMapping]
+    review_mappings: list[NewCsipChildMapping]
 
 
 class NewAdjudicationMappings(BaseModel):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import date as date_aliased
+from datetime import time
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, NaiveDatetime
+from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypeAliasType
 
@@ -743,6 +744,150 @@ class IncidentCaseHistoryResponse(BaseModel):
     recording_staff: IncidentCaseStaff
 
 
+class CsipId(BaseModel):
+    """The id of a CSIP report"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    csip_id: int
+
+
+class CsipIdPage(BaseModel):
+    """A page of ids of CSIP reports"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    content: list[CsipId]
+    total_elements: int
+    size: int | None = None
+
+
+class CsipOffender(BaseModel):
+    """Whose a report is"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    offender_no: str
+
+
+class CsipFactor(BaseModel):
+    """A contributory factor"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    id: int
+    type: CodeDescription
+    comment: str | None = None
+    create_date_time: NaiveDatetime
+    created_by: str
+    last_modified_date_time: NaiveDatetime | None = None
+    last_modified_by: str | None = None
+
+
+class CsipScreening(BaseModel):
+    """The safer custody screening; without an outcome there was none"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    outcome: CodeDescription | None = None
+    recorded_by: str | None = None
+    recorded_by_display_name: str | None = None
+    recorded_date: date_aliased | None = None
+    reason_for_decision: str | None = None
+
+
+class CsipInterview(BaseModel):
+    """An interview"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    id: int
+    interviewee: str
+    date: date_aliased
+    role: CodeDescription
+    comments: str | None = None
+    create_date_time: NaiveDatetime
+    created_by: str
+    last_modified_date_time: NaiveDatetime | None = None
+    last_modified_by: str | None = None
+
+
+class CsipActions(BaseModel):
+    """What is to be done"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    open_csip_alert: bool = Field(..., alias="openCSIPAlert")
+    non_associations_updated: bool
+    observation_book: bool
+    unit_or_cell_move: bool
+    csra_or_rsra_review: bool
+    service_referral: bool
+    sim_referral: bool
+
+
+class CsipPlan(BaseModel):
+    """A need with its intervention"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    id: int
+    identified_need: str
+    intervention: str
+    progression: str | None = None
+    referred_by: str | None = None
+    created_date: date_aliased
+    target_date: date_aliased
+    closed_date: date_aliased | None = None
+    create_date_time: NaiveDatetime
+    created_by: str
+    last_modified_date_time: NaiveDatetime | None = None
+    last_modified_by: str | None = None
+
+
+class CsipAttendee(BaseModel):
+    """Who was asked to a review"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    id: int
+    name: str | None = None
+    role: str | None = None
+    attended: bool
+    contribution: str | None = None
+    create_date_time: NaiveDatetime
+    created_by: str
+    last_modified_date_time: NaiveDatetime | None = None
+    last_modified_by: str | None = None
+
+
 class VisitIdPage(BaseModel):
     """A page of visit ids"""
 
@@ -1138,6 +1283,89 @@ class IncidentCaseHistoryQuestion(BaseModel):
     answers: list[IncidentCaseHistoryResponse]
 
 
+class CsipReportDetails(BaseModel):
+    """What was reported"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    involvement: CodeDescription | None = None
+    concern: str | None = None
+    factors: list[CsipFactor]
+    known_reasons: str | None = None
+    other_information: str | None = None
+    safer_custody_team_informed: bool
+    referral_complete: bool
+    referral_completed_by: str | None = None
+    referral_completed_by_display_name: str | None = None
+    referral_completed_date: date_aliased | None = None
+
+
+class CsipInvestigation(BaseModel):
+    """What was found out"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    staff_involved: str | None = None
+    evidence_secured: str | None = None
+    reason_occurred: str | None = None
+    usual_behaviour: str | None = None
+    trigger: str | None = None
+    protective_factors: str | None = None
+    interviews: list[CsipInterview] | None = None
+
+
+class CsipDecision(BaseModel):
+    """What was decided"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    conclusion: str | None = None
+    decision_outcome: CodeDescription | None = None
+    signed_off_role: CodeDescription | None = None
+    recorded_by: str | None = None
+    recorded_by_display_name: str | None = None
+    recorded_date: date_aliased | None = None
+    next_steps: str | None = None
+    other_details: str | None = None
+    actions: CsipActions
+
+
+class CsipReview(BaseModel):
+    """A review"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    id: int
+    attendees: list[CsipAttendee]
+    remain_on_csip: bool = Field(..., alias="remainOnCSIP")
+    csip_updated: bool
+    case_note: bool
+    close_csip: bool = Field(..., alias="closeCSIP")
+    people_informed: bool
+    summary: str | None = None
+    next_review_date: date_aliased | None = None
+    close_date: date_aliased | None = None
+    recorded_date: date_aliased
+    recorded_by: str
+    recorded_by_display_name: str | None = None
+    create_date_time: NaiveDatetime
+    created_by: str
+    last_modified_date_time: NaiveDatetime | None = None
+    last_modified_by: str | None = None
+
+
 class HearingResult(BaseModel):
     model_config = ConfigDict(
         extra="ignore",
@@ -1196,6 +1424,43 @@ class IncidentCaseHistory(BaseModel):
     incident_change_staff: IncidentCaseStaff
     create_date_time: NaiveDatetime
     created_by: str
+
+
+class CsipReport(BaseModel):
+    """A CSIP report with all its parts"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    id: int
+    offender: CsipOffender
+    original_agency_id: str | None = None
+    log_number: str | None = None
+    incident_date: date_aliased
+    incident_time: time | None = None
+    type: CodeDescription
+    location: CodeDescription
+    area_of_work: CodeDescription
+    reported_by: str
+    reported_date: date_aliased
+    pro_active_referral: bool
+    staff_assaulted: bool
+    staff_assaulted_name: str | None = None
+    report_details: CsipReportDetails
+    safer_custody_screening: CsipScreening
+    investigation: CsipInvestigation
+    decision: CsipDecision
+    case_manager: str | None = None
+    plan_reason: str | None = None
+    first_case_review_date: date_aliased | None = None
+    plans: list[CsipPlan]
+    reviews: list[CsipReview]
+    create_date_time: NaiveDatetime
+    created_by: str
+    last_modified_date_time: NaiveDatetime | None = None
+    last_modified_by: str | None = None
 
 
 class Hearing(BaseModel):

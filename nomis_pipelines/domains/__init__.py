@@ -8,6 +8,7 @@ from nomis_pipelines.domains.alerts import ALERTS
 from nomis_pipelines.domains.allocations import ALLOCATIONS
 from nomis_pipelines.domains.appointments import APPOINTMENTS
 from nomis_pipelines.domains.court_sentencing import COURT_SENTENCING
+from nomis_pipelines.domains.csip import CSIP
 from nomis_pipelines.domains.declaration import Domain
 from nomis_pipelines.domains.incidents import INCIDENTS
 from nomis_pipelines.domains.locations import LOCATIONS
@@ -26,6 +27,7 @@ DOMAINS: tuple[Domain, ...] = (
     ADJUDICATIONS,
     COURT_SENTENCING,
     INCIDENTS,
+    CSIP,
 )
 
 

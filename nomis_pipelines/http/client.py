@@ -157,15 +157,19 @@ class ServiceClient:
         *,
         path: Mapping[str, object] = _NOTHING,
         query: Query = (),
+        body: Body = None,
         content_type: str | None = None,
         missing_ok: bool = False,
         idempotent: bool = True,
         headers: Mapping[str, str] = _NO_HEADERS,
         timeout_seconds: float | None = None,
     ) -> bool:
-        """DELETE; whether it was there. 404 raises `NotFound` unless `missing_ok`."""
+        """DELETE; whether it was there. 404 raises `NotFound` unless `missing_ok`. A `body` is sent with its nulls."""
         url = self._base + path_template(template).fill(path) + query_string(query)
-        call = Call("DELETE", template, url, None, content_type, idempotent, header_list(headers), timeout_seconds)
+        sent = None
+        if body is not None:
+            sent, content_type = json_bytes(body, keep_nulls=True), content_type or "application/json"
+        call = Call("DELETE", template, url, sent, content_type, idempotent, header_list(headers), timeout_seconds)
         try:
             await self._exchange.run(call)
         except NotFound:

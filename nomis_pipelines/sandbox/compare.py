@@ -105,6 +105,7 @@ STORES: dict[str, Kept] = {
     "appointments": Stores("/appointments", "/mappings/appointments", "id", "nomisKey", str),
     "adjudications": Stores("/adjudications", "/mappings/adjudications", "id", "nomisKey", _joined),
     "incidents": Stores("/incidents", "/mappings/incidents", "id", "nomisKey", str),
+    "csip": SetStores("/csip", "/mappings/csip", "report", lambda key: key.partition("/")[0]),
 }
 
 

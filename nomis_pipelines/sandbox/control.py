@@ -211,6 +211,22 @@ class SandboxAdmin:
         """Put DPS in charge of incidents at an agency, or NOMIS."""
         self._json("PUT", f"/nomis/incidents-switch/{agency}", {"on": on})
 
+    def nomis_csip(self, report_id: int) -> dict[str, Any]:
+        """A CSIP report in NOMIS."""
+        return self._json("GET", f"/nomis/csip/{report_id}")
+
+    def add_csip(self, like: int, booking_id: int) -> dict[str, Any]:
+        """Make a CSIP report on a booking in NOMIS, alike to another but for its ids."""
+        return self._json("POST", "/nomis/csip", {"like": like, "booking_id": booking_id})
+
+    def change_csip(self, report_id: int, **fields: Any) -> dict[str, Any]:
+        """Change whole fields of a CSIP report in NOMIS."""
+        return self._json("PUT", f"/nomis/csip/{report_id}", fields)
+
+    def remove_csip(self, report_id: int) -> None:
+        """Delete a CSIP report in NOMIS."""
+        self._json("DELETE", f"/nomis/csip/{report_id}")
+
     def token(self, client: str = "operator", username: str | None = None, seconds: int = 1200) -> str:
         """A token for one of the clients, or for a person using it."""
         query = {"client": client, "seconds": str(seconds)} | ({"username": username} if username else {})

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from nomis_pipelines.sandbox.control import SandboxAdmin
 from nomis_pipelines.sandbox.emit_courts import CourtEvents
+from nomis_pipelines.sandbox.emit_csip import CsipEvents
 from nomis_pipelines.sandbox.emit_incidents import IncidentEvents
 from nomis_pipelines.sandbox.sqs import DOMAIN_EVENTS, OFFENDER_EVENTS
 from nomis_pipelines.sandbox.state import SandboxError
@@ -123,6 +124,11 @@ class Emitter:
     def incidents(self) -> IncidentEvents:
         """The changes of incidents."""
         return IncidentEvents(self._admin, self._publish)
+
+    @property
+    def csip(self) -> CsipEvents:
+        """The changes of CSIP reports."""
+        return CsipEvents(self._admin, self._publish)
 
     def location_created(self, like: int, code: str) -> Event:
         """Make a location alike to another, with a code of its own."""

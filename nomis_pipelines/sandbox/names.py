@@ -14,6 +14,7 @@ ServiceName = Literal[
     "adjudications",
     "court-sentencing",
     "incidents",
+    "csip",
     "*",
 ]
 """A service that a fault can hit, or all of them."""

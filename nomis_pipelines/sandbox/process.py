@@ -36,6 +36,7 @@ SERVICE_CLIENTS = {
     "adjudications": "adjudications-api",
     "court-sentencing": "court-sentencing-api",
     "incidents": "incidents-api",
+    "csip": "csip-api",
 }
 
 OnReady = Callable[[dict[str, Any]], None]

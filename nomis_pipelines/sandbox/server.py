@@ -20,14 +20,17 @@ from nomis_pipelines.sandbox.services import (
     appointments,
     auth,
     court_sentencing,
+    csip,
     incidents,
     locations,
     mapping,
     mapping_alerts,
     mapping_courts,
+    mapping_csip,
     nomis,
     nomis_alerts,
     nomis_courts,
+    nomis_csip,
     visit_scheduler,
 )
 from nomis_pipelines.sandbox.services.mapping_activities import add_activity_mappings
@@ -62,6 +65,7 @@ class SandboxServer:
             "alerts": alerts.build(stores.dps_alerts, stores.nomis_alerts, world),
             "locations": locations.build(stores.dps_locations),
             "visits": visit_scheduler.build(stores.scheduled, self.rules),
+            "csip": csip.build(stores.dps_csip),
         }
         nomis_alerts.add_alerts(routers["nomis"], stores.nomis_alerts)
         mapping_alerts.add_alerts(routers["mapping"], stores.alert_mappings)
@@ -73,6 +77,8 @@ class SandboxServer:
         nomis_courts.add_courts(routers["nomis"], stores.nomis_courts)
         mapping_courts.add_courts(routers["mapping"], stores.court_mappings)
         self._add_incidents(routers)
+        nomis_csip.add_csip(routers["nomis"], stores.nomis_csip)
+        mapping_csip.add_csip(routers["mapping"], stores.csip_mappings)
         self.services = {name: Service(name, router, verifier) for name, router in routers.items()}
         self.admin = Service("admin", admin.build(self, stores, self.issuer, self.rules), None)
         self._faults: list[ActiveFault] = []

@@ -40,6 +40,7 @@ def _event_queue(queue_id: str, stem: str, *event_types: str) -> QueueSpec:
 
 
 _CHANGES = ("INSERTED", "UPDATED", "DELETED")
+_CSIP_PARTS = ("FACTORS", "INTVW", "PLANS", "REVIEWS", "ATTENDEES")
 
 OFFENDER_EVENTS = "offender_events"
 """The topic of NOMIS."""
@@ -96,6 +97,14 @@ QUEUES: tuple[QueueSpec, ...] = (
         "INCIDENT-INSERTED",
         *(f"INCIDENT-CHANGED-{what}" for what in ("CASES", "PARTIES", "RESPONSES", "REQUIREMENTS")),
         *(f"INCIDENT-DELETED-{what}" for what in ("CASES", "PARTIES", "RESPONSES", "REQUIREMENTS")),
+    ),
+    _event_queue(
+        "eventcsip",
+        "csip",
+        *(f"CSIP_REPORTS-{what}" for what in _CHANGES),
+        *(f"CSIP_{what}-INSERTED" for what in _CSIP_PARTS),
+        *(f"CSIP_{what}-UPDATED" for what in _CSIP_PARTS),
+        "prison-offender-events.prisoner.booking.moved",
     ),
 )
 

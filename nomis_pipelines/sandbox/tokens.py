@@ -37,6 +37,8 @@ INCIDENTS_2024_ROLES = frozenset({"ROLE_NOMIS_INCIDENTS"})
 INCIDENTS_ROLES = frozenset({"ROLE_MIGRATE_INCIDENT_REPORTS"})
 INCIDENTS_VIEW_ROLES = frozenset({"ROLE_VIEW_INCIDENT_REPORTS"})
 INCIDENTS_DELETE_ROLES = frozenset({"ROLE_DELETE_INCIDENT_REPORTS"})
+CSIP_ROLES = frozenset({"ROLE_NOMIS_CSIP"})
+"""Those of 2024 and 2025 for NOMIS and the mapping service, and those of the CSIP service."""
 LOCATION_READ_ROLES = frozenset({"ROLE_NOMIS_DPS_MAPPING__LOCATIONS__R"})
 CONTROL_2024_ROLES = frozenset(
     {
@@ -49,6 +51,7 @@ CONTROL_2024_ROLES = frozenset(
         "ROLE_MIGRATE_APPOINTMENTS",
         "ROLE_MIGRATE_ADJUDICATIONS",
         "ROLE_MIGRATE_INCIDENT_REPORTS",
+        "ROLE_MIGRATE_CSIP",
         "ROLE_MIGRATION_ADMIN",
         "ROLE_QUEUE_ADMIN",
     }
@@ -87,6 +90,7 @@ CLIENTS: dict[str, Client] = {
         _client("activities-api", ACTIVITIES_ROLES | APPOINTMENTS_2024_ROLES),
         _client("adjudications-api", ADJUDICATIONS_ROLES),
         _client("incidents-api", INCIDENTS_ROLES | INCIDENTS_VIEW_ROLES | INCIDENTS_DELETE_ROLES),
+        _client("csip-api", CSIP_ROLES),
         # the registrations of 2024, whose roles were one a domain
         _client(
             "nomis-2024",
@@ -97,7 +101,8 @@ CLIENTS: dict[str, Client] = {
             | ACTIVITIES_2024_ROLES
             | APPOINTMENTS_2024_ROLES
             | ADJUDICATIONS_2024_ROLES
-            | INCIDENTS_2024_ROLES,
+            | INCIDENTS_2024_ROLES
+            | CSIP_ROLES,
         ),
         # what an operator's session may do; also maintains the room mappings
         _client("operator", CONTROL_ROLES | ROOM_ROLES),

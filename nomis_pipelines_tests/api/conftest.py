@@ -26,6 +26,7 @@ QUEUE_IDS = (
     "eventlocations",
     "eventcourtsentencing",
     "eventincidents",
+    "eventcsip",
 )
 
 

@@ -34,12 +34,14 @@ ACTIVITIES_2024 = "ROLE_MIGRATE_ACTIVITIES"
 APPOINTMENTS_2024 = "ROLE_MIGRATE_APPOINTMENTS"
 ADJUDICATIONS_2024 = "ROLE_MIGRATE_ADJUDICATIONS"
 INCIDENTS_2024 = "ROLE_MIGRATE_INCIDENT_REPORTS"
+CSIP_2024 = "ROLE_MIGRATE_CSIP"
 HISTORY_2024 = "ROLE_MIGRATION_ADMIN"
 QUEUES = "ROLE_SYSCON__QUEUE_ADMIN"
 QUEUES_2024 = "ROLE_QUEUE_ADMIN"
 ALL_ROLES = (
     MIGRATION, UPDATE, SYSCON, VISITS_2024, SENTENCING_2024, ALERTS_2024, LOCATIONS_2024, LOCATION_REPAIRS_2024,
-    ACTIVITIES_2024, APPOINTMENTS_2024, ADJUDICATIONS_2024, INCIDENTS_2024, HISTORY_2024, QUEUES, QUEUES_2024,
+    ACTIVITIES_2024, APPOINTMENTS_2024, ADJUDICATIONS_2024, INCIDENTS_2024, CSIP_2024, HISTORY_2024, QUEUES,
+    QUEUES_2024,
 )  # fmt: skip
 
 CELL_DPS_ID = "e0b8b0f4-6a37-4a0c-8a3d-3d1f6f1a7c55"
@@ -152,7 +154,13 @@ class Services(FakeServices):
             label = path.rsplit("/", 1)[1].replace("%3A", ":")
             found = sum(mapping["label"] == label for mapping in self.mappings.values())
             return json_answer(200, {"content": [], "totalElements": found})
-        if path in ("/adjustments/ids", "/prisoners/ids/all", "/appointments/ids", "/adjudications/charges/ids"):
+        if path in (
+            "/adjustments/ids",
+            "/prisoners/ids/all",
+            "/appointments/ids",
+            "/adjudications/charges/ids",
+            "/csip/ids",
+        ):
             return json_answer(200, {"content": [], "totalElements": 0, "size": 1})
         return await super().send(request)
 

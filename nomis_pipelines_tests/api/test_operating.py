@@ -80,10 +80,10 @@ async def test_health_names_every_component(api: Api) -> None:
     assert (answer.status_code, body["status"]) == (200, "UP")
     assert set(body["components"]) == {
         "hmppsAuthApiHealth", "nomisApiHealth", "nomisMappingApi", "visitsApi", "sentencingApi", "alertsApi",
-        "locationsApi", "activitiesApi", "adjudicationsApi", "courtSentencingApi", "incidentsApi", "r2dbc", "diskSpace",
-        "ping", "livenessState", "readinessState", "healthInfo", "dagster",
+        "locationsApi", "activitiesApi", "adjudicationsApi", "courtSentencingApi", "incidentsApi", "csipApi", "r2dbc",
+        "diskSpace", "ping", "livenessState", "readinessState", "healthInfo", "dagster",
         "eventvisits-health", "eventsentencing-health", "eventalerts-health", "eventlocations-health",
-        "eventcourtsentencing-health", "eventincidents-health", "audit-health",
+        "eventcourtsentencing-health", "eventincidents-health", "eventcsip-health", "audit-health",
     }  # fmt: skip
     assert body["components"]["visitsApi"] == {"status": "UP", "details": {"HttpStatus": "OK"}}
     config = api.context.platform.settings.queue("eventvisits")

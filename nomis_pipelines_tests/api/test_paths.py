@@ -18,6 +18,7 @@ from nomis_pipelines_tests.api.support import (
     ALERTS_2024,
     ALL_ROLES,
     APPOINTMENTS_2024,
+    CSIP_2024,
     HISTORY_2024,
     INCIDENTS_2024,
     LOCATION_REPAIRS_2024,
@@ -46,6 +47,8 @@ APPOINTMENTS_ID, ADJUDICATIONS_ID = "2026-03-01T16:00:00", "2026-03-01T17:00:00"
 APPOINTMENTS_ROLES = (MIGRATION, SYSCON, APPOINTMENTS_2024)
 ADJUDICATIONS_ROLES = (MIGRATION, SYSCON, ADJUDICATIONS_2024)
 MOVED: dict[str, Any] = {"prisonIds": ["MDI"], "fromDate": "2024-01-01"}
+CSIP_ID = "2026-03-01T21:00:00"
+CSIP_ROLES = (MIGRATION, SYSCON, CSIP_2024)
 COURTS_ID = "2026-03-01T18:00:00"
 COURTS_ROLES = (MIGRATION, SYSCON)
 COURTS = {
@@ -86,6 +89,7 @@ def of_type(method: str, path: str, status: int = 200) -> list[Row]:
         Row(method, path, ADJUDICATIONS_ROLES, status, {"migrationType": "ADJUDICATIONS"}),
         Row(method, path, COURTS_ROLES, status, {"migrationType": "COURT_SENTENCING"}),
         Row(method, path, INCIDENTS_ROLES, status, {"migrationType": "INCIDENTS"}),
+        Row(method, path, CSIP_ROLES, status, {"migrationType": "CSIP"}),
     ]
 
 
@@ -99,6 +103,7 @@ def of_id(method: str, path: str, status: int) -> list[Row]:
         Row(method, path, ADJUDICATIONS_ROLES, status, {"migrationId": ADJUDICATIONS_ID}),
         Row(method, path, COURTS_ROLES, status, {"migrationId": COURTS_ID}),
         Row(method, path, INCIDENTS_ROLES, status, {"migrationId": INCIDENTS_ID}),
+        Row(method, path, CSIP_ROLES, status, {"migrationId": CSIP_ID}),
     ]
 
 
@@ -146,6 +151,8 @@ ROWS = [
     Row("POST", "/migrate/incidents", INCIDENTS_ROLES, 202, json={"fromDate": "2024-01-01"}),
     *of_2024("incidents", INCIDENTS_ROLES, INCIDENTS_ID),
     Row("POST", "/incidents/{incidentId}/repair", (UPDATE,), values={"incidentId": "501"}),
+    Row("POST", "/migrate/csip", CSIP_ROLES, 202, json={"fromDate": "2024-01-01"}),
+    *of_2024("csip", CSIP_ROLES, CSIP_ID),
     Row("GET", "/migrate/visits/rooms/usage", VISITS_ROLES),
     Row("GET", "/history", (HISTORY_2024,)),
     Row("DELETE", "/history", (HISTORY_2024,), 204),
@@ -184,6 +191,7 @@ async def api(api: Api) -> Api:
     await completed(ledger, "ALLOCATIONS", "allocations", hour=15)
     await completed(ledger, "COURT_SENTENCING", "court_sentencing", hour=18)
     await completed(ledger, "INCIDENTS", "incidents", hour=19)
+    await completed(ledger, "CSIP", "csip", hour=21)
     api.services.answers |= activities_answers(ACTIVITIES_ID)
     api.services.answer_every_domain()
     return api
@@ -245,7 +253,7 @@ async def test_what_is_open_needs_no_token(api: Api, path: str) -> None:
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("path", ["/nothing", "/migrate/csip", "/migrate", "/", "/healthy", "/v3/api", "/infos"])
+@pytest.mark.parametrize("path", ["/nothing", "/migrate/incentives", "/migrate", "/", "/healthy", "/v3/api", "/infos"])
 async def test_an_unknown_path_is_unknown_to_those_with_a_token_only(api: Api, path: str) -> None:
     assert (await api.client.get(path)).status_code == 401
     answer = await api.call("GET", path)

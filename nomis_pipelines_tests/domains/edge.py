@@ -43,7 +43,7 @@ async def edge(ledger_url: str, **changes: str) -> AsyncGenerator[EdgePlatform]:
     settings = world.settings(DATABASE_URL=ledger_url, NOMIS_PIPELINES_HTTP_ATTEMPTS="1", **changes)
     with respx.mock:
         respx.post(f"{world.AUTH}/oauth/token").respond(json={"access_token": "t", "expires_in": 600})
-        for service in (world.NOMIS, world.MAPPING, world.ACTIVITIES, world.ADJUDICATIONS, world.INCIDENTS):
+        for service in (world.NOMIS, world.MAPPING, world.ACTIVITIES, world.ADJUDICATIONS, world.INCIDENTS, world.CSIP):
             respx.get(f"{service}/health/ping").respond(json={"status": "UP"})
         async with await Ledger.open(ledger_url) as ledger, world.clients(settings) as clients:
             yield EdgePlatform(

@@ -134,6 +134,15 @@ async def test_delete_says_whether_it_was_there(edge: respx.MockRouter, visits: 
         await visits.delete("/visits/{id}", path={"id": 2})
 
 
+async def test_a_delete_can_have_a_body_which_is_sent_with_its_nulls(edge: respx.MockRouter, visits: ServiceClient):
+    deleted = edge.delete("http://visits.test/visits/1").respond(204)
+    await visits.delete("/visits/{id}", path={"id": 1}, body={"by": None})
+    request = deleted.calls.last.request
+    assert (request.content, request.headers["content-type"]) == (b'{"by":null}', "application/json")
+    await visits.delete("/visits/{id}", path={"id": 1})
+    assert deleted.calls.last.request.content == b""
+
+
 @pytest.mark.parametrize(
     ("status", "kind"), [(400, Rejected), (401, Rejected), (403, Rejected), (409, Conflict), (422, Rejected)]
 )

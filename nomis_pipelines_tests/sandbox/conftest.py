@@ -33,6 +33,7 @@ CLIENT_OF = {
     "adjudications": "adjudications-api",
     "court-sentencing": "court-sentencing-api",
     "incidents": "incidents-api",
+    "csip": "csip-api",
 }
 
 

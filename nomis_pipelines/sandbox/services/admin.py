@@ -23,6 +23,7 @@ from nomis_pipelines.sandbox.services.admin_activities import add_activities
 from nomis_pipelines.sandbox.services.admin_adjustments import add_adjustments
 from nomis_pipelines.sandbox.services.admin_alerts import add_alerts
 from nomis_pipelines.sandbox.services.admin_courts import add_courts
+from nomis_pipelines.sandbox.services.admin_csip import add_csip
 from nomis_pipelines.sandbox.services.admin_incidents import add_incidents
 from nomis_pipelines.sandbox.services.admin_locations import add_locations
 from nomis_pipelines.sandbox.services.admin_records import add_records
@@ -121,6 +122,7 @@ def build(steering: Steering, stores: Stores, issuer: TokenIssuer, rules: Schedu
     add_activities(router, stores)
     add_courts(router, stores)
     add_incidents(router, stores.nomis_incidents)
+    add_csip(router, stores)
     return router
 
 

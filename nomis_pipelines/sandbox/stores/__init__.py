@@ -11,12 +11,14 @@ from nomis_pipelines.sandbox.journal import Journal
 from nomis_pipelines.sandbox.stores.adjudication_mappings import AdjudicationMappings
 from nomis_pipelines.sandbox.stores.alert_mappings import AlertMappingTable
 from nomis_pipelines.sandbox.stores.court_mappings import CourtMappings
+from nomis_pipelines.sandbox.stores.csip_mappings import CsipMappings
 from nomis_pipelines.sandbox.stores.dps_activities import DpsActivities, agreement
 from nomis_pipelines.sandbox.stores.dps_adjudications import DpsAdjudications
 from nomis_pipelines.sandbox.stores.dps_adjustments import DpsAdjustments
 from nomis_pipelines.sandbox.stores.dps_alerts import DpsAlerts
 from nomis_pipelines.sandbox.stores.dps_appointments import DpsAppointments
 from nomis_pipelines.sandbox.stores.dps_courts import DpsCourts
+from nomis_pipelines.sandbox.stores.dps_csip import DpsCsip
 from nomis_pipelines.sandbox.stores.dps_incidents import DpsIncidents
 from nomis_pipelines.sandbox.stores.dps_locations import DpsLocations
 from nomis_pipelines.sandbox.stores.dps_records import DpsRecords
@@ -25,6 +27,7 @@ from nomis_pipelines.sandbox.stores.nomis_activities import NomisActivities
 from nomis_pipelines.sandbox.stores.nomis_adjustments import NomisAdjustments
 from nomis_pipelines.sandbox.stores.nomis_alerts import NomisAlerts
 from nomis_pipelines.sandbox.stores.nomis_courts import NomisCourts
+from nomis_pipelines.sandbox.stores.nomis_csip import NomisCsip
 from nomis_pipelines.sandbox.stores.nomis_incidents import NomisIncidents
 from nomis_pipelines.sandbox.stores.nomis_locations import NomisLocations
 from nomis_pipelines.sandbox.stores.nomis_visits import NomisVisits
@@ -68,6 +71,9 @@ class Stores:
         self.incident_mappings: MappingTable[int] = MappingTable("Incident", b")", self.journal)
         self.dps_incidents = DpsIncidents(self.journal, world.key)
         self.rooms = RoomMappings(self.journal)
+        self.nomis_csip = NomisCsip(world, self.nomis_alerts, self.journal)
+        self.dps_csip = DpsCsip(self.journal, world.key)
+        self.csip_mappings = CsipMappings(self.journal)
         self.replayed = self.journal.replay(
             {
                 NomisVisits.KIND: self.nomis_visits.replay,
@@ -104,6 +110,10 @@ class Stores:
                 self.incident_mappings.kind: self.incident_mappings.replay,
                 **self.dps_incidents.replays,
                 RoomMappings.KIND: self.rooms.replay,
+                NomisCsip.KIND: self.nomis_csip.replay,
+                DpsCsip.KIND: self.dps_csip.replay,
+                DpsCsip.DELETE_KIND: self.dps_csip.replay_delete,
+                CsipMappings.KIND: self.csip_mappings.replay,
             }
         )
 
@@ -137,6 +147,9 @@ class Stores:
         self.incident_mappings.clear()
         self.dps_incidents.clear()
         self.rooms.clear()
+        self.nomis_csip.clear()
+        self.dps_csip.clear()
+        self.csip_mappings.clear()
 
     def agreement(self) -> dict[str, Any]:
         """How what DPS holds, what is mapped and what NOMIS has agree."""
@@ -152,6 +165,7 @@ class Stores:
             "adjudications": _agreement(self.adjudication_mappings.charges, self.dps_adjudications),
             "court_sentencing": self._courts_agreement(),
             "incidents": _agreement(self.incident_mappings, self.dps_incidents),
+            "csip": self._csip_agreement(),
         }
 
     def _visits_agreement(self) -> dict[str, int]:
@@ -210,6 +224,18 @@ class Stores:
             "dps_without_mapping": len(unmapped - mapped),
             "mappings_without_dps": unknown,
             "mappings_to_another": contradicting,
+        }
+
+    def _csip_agreement(self) -> dict[str, int]:
+        rows = {dps_id: (component, nomis_id) for _, component, nomis_id, dps_id in self.dps_csip.rows()}
+        mapped = {pair["dpsId"]: nomis_id for _, _, nomis_id, pair in self.csip_mappings.rows()}
+        return {
+            "dps_records": len(rows),
+            "dps_surplus": len(rows) - len(set(rows.values())),
+            "mappings": len(mapped),
+            "dps_without_mapping": len(rows.keys() - mapped.keys()),
+            "mappings_without_dps": len(mapped.keys() - rows.keys()),
+            "mappings_to_another": sum(rows[dps_id][1] != mapped[dps_id] for dps_id in rows.keys() & mapped.keys()),
         }
 
 
