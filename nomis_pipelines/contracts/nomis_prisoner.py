@@ -615,6 +615,34 @@ class SentenceTerm(BaseModel):
     modified_by_username: str | None = None
 
 
+class CaseNoteAmendment(BaseModel):
+    """What was added to a case note later"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    text: str
+    author_username: str
+    author_staff_id: int | None = None
+    author_first_name: str | None = None
+    author_last_name: str | None = None
+    created_date_time: NaiveDatetime
+    source_system: str
+
+
+class UpdateCaseNoteAmendment(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    text: str
+    author_username: str
+    created_date_time: NaiveDatetime
+
+
 class VisitIdPage(BaseModel):
     """A page of visit ids"""
 
@@ -965,6 +993,54 @@ class Sentence(BaseModel):
     modified_by_username: str | None = None
 
 
+class CaseNote(BaseModel):
+    """A dated entry about a prisoner, under a booking"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    case_note_id: int
+    """Unique throughout NOMIS"""
+    booking_id: int
+    case_note_type: CodeDescription
+    case_note_sub_type: CodeDescription
+    note_source_code: str | None = None
+    """AUTO is what a system wrote"""
+    occurrence_date_time: NaiveDatetime | None = None
+    """When it happened; published as optional, and never missing so far"""
+    creation_date_time: NaiveDatetime | None = None
+    """When somebody wrote it: the one that DPS is sent"""
+    created_datetime: NaiveDatetime
+    """When the row came into the database: tells a fresh copy of a merge, nothing else"""
+    created_username: str
+    author_staff_id: int
+    author_username: str
+    author_first_name: str | None = None
+    author_last_name: str
+    prison_id: str | None = None
+    """Missing on very old ones"""
+    case_note_text: str
+    """Without the amendments"""
+    amendments: list[CaseNoteAmendment]
+    audit_module_name: str | None = None
+    """Tells copies of a merge, and what DPS itself wrote"""
+    source_system: str
+
+
+class UpdateCaseNote(BaseModel):
+    """What a case note and its amendments are to say"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    text: str
+    amendments: list[UpdateCaseNoteAmendment]
+
+
 class HearingResult(BaseModel):
     model_config = ConfigDict(
         extra="ignore",
@@ -1005,6 +1081,15 @@ class CourtEventCharge(BaseModel):
     linked_case_details: LinkedCase | None = None
     created_by_username: str
     modified_by_username: str | None = None
+
+
+class PrisonerCaseNotes(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    case_notes: list[CaseNote]
 
 
 class Hearing(BaseModel):
