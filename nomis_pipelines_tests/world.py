@@ -13,6 +13,7 @@ LOCATIONS = "http://locations.test"
 ACTIVITIES = "http://activities.test"
 ADJUDICATIONS = "http://adjudications.test"
 COURT_SENTENCING = "http://court-sentencing.test"
+CASE_NOTES = "http://case-notes.test"
 
 ENVIRONMENT = {
     "API_BASE_URL_HMPPS_AUTH": AUTH,
@@ -25,6 +26,7 @@ ENVIRONMENT = {
     "API_BASE_URL_ACTIVITIES": ACTIVITIES,
     "API_BASE_URL_ADJUDICATIONS": ADJUDICATIONS,
     "API_BASE_URL_COURT_SENTENCING": COURT_SENTENCING,
+    "API_BASE_URL_CASENOTES": CASE_NOTES,
     "NOMIS_PRISONER_API_CLIENT_ID": "nomis-client",
     "NOMIS_PRISONER_API_SECRET": "nomis-secret",
     "NOMIS_MAPPING_API_CLIENT_ID": "mapping-client",
@@ -43,6 +45,8 @@ ENVIRONMENT = {
     "ADJUDICATIONS_CLIENT_SECRET": "adjudications-secret",
     "COURT_SENTENCING_CLIENT_ID": "court-sentencing-client",
     "COURT_SENTENCING_CLIENT_SECRET": "court-sentencing-secret",
+    "CASENOTES_CLIENT_ID": "case-notes-client",
+    "CASENOTES_CLIENT_SECRET": "case-notes-secret",
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     "NOMIS_PIPELINES_HTTP_WIRE": "httpx",
 }

@@ -104,6 +104,7 @@ STORES: dict[str, Kept] = {
     "allocations": Stores("/allocations", "/mappings/allocations", "id", "nomisKey", str),
     "appointments": Stores("/appointments", "/mappings/appointments", "id", "nomisKey", str),
     "adjudications": Stores("/adjudications", "/mappings/adjudications", "id", "nomisKey", _joined),
+    "case_notes": SetStores("/case-notes", "/mappings/case-notes", "prisoner", str),
 }
 
 

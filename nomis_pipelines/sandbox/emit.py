@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from nomis_pipelines.sandbox.control import SandboxAdmin
+from nomis_pipelines.sandbox.emit_case_notes import CaseNoteEvents
 from nomis_pipelines.sandbox.emit_courts import CourtEvents
 from nomis_pipelines.sandbox.sqs import DOMAIN_EVENTS, OFFENDER_EVENTS
 from nomis_pipelines.sandbox.state import SandboxError
@@ -117,6 +118,11 @@ class Emitter:
     def courts(self) -> CourtEvents:
         """The changes of court cases."""
         return CourtEvents(self._admin, self._publish)
+
+    @property
+    def case_notes(self) -> CaseNoteEvents:
+        """The changes of case notes."""
+        return CaseNoteEvents(self._admin, self._publish)
 
     def location_created(self, like: int, code: str) -> Event:
         """Make a location alike to another, with a code of its own."""

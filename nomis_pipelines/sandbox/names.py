@@ -13,6 +13,7 @@ ServiceName = Literal[
     "activities",
     "adjudications",
     "court-sentencing",
+    "case-notes",
     "*",
 ]
 """A service that a fault can hit, or all of them."""

@@ -35,6 +35,7 @@ SERVICE_CLIENTS = {
     "activities": "activities-api",
     "adjudications": "adjudications-api",
     "court-sentencing": "court-sentencing-api",
+    "case-notes": "casenotes-api",
 }
 
 OnReady = Callable[[dict[str, Any]], None]

@@ -19,13 +19,16 @@ from nomis_pipelines.sandbox.services import (
     alerts,
     appointments,
     auth,
+    case_notes,
     court_sentencing,
     locations,
     mapping,
     mapping_alerts,
+    mapping_case_notes,
     mapping_courts,
     nomis,
     nomis_alerts,
+    nomis_case_notes,
     nomis_courts,
     visit_scheduler,
 )
@@ -61,6 +64,7 @@ class SandboxServer:
             "alerts": alerts.build(stores.dps_alerts, stores.nomis_alerts, world),
             "locations": locations.build(stores.dps_locations),
             "visits": visit_scheduler.build(stores.scheduled, self.rules),
+            "case-notes": case_notes.build(stores.dps_case_notes),
         }
         nomis_alerts.add_alerts(routers["nomis"], stores.nomis_alerts)
         mapping_alerts.add_alerts(routers["mapping"], stores.alert_mappings)
@@ -71,6 +75,8 @@ class SandboxServer:
         self._add_adjudications(routers)
         nomis_courts.add_courts(routers["nomis"], stores.nomis_courts)
         mapping_courts.add_courts(routers["mapping"], stores.court_mappings)
+        nomis_case_notes.add_case_notes(routers["nomis"], stores.nomis_case_notes)
+        mapping_case_notes.add_case_notes(routers["mapping"], stores.case_note_mappings)
         self.services = {name: Service(name, router, verifier) for name, router in routers.items()}
         self.admin = Service("admin", admin.build(self, stores, self.issuer, self.rules), None)
         self._faults: list[ActiveFault] = []

@@ -90,6 +90,13 @@ QUEUES: tuple[QueueSpec, ...] = (
         "AGY_INT_LOC_PROFILES-UPDATED",
         "INT_LOC_USAGE_LOCATIONS-UPDATED",
     ),
+    _event_queue(
+        "eventcasenotes",
+        "casenotes",
+        *(f"OFFENDER_CASE_NOTES-{what}" for what in _CHANGES),
+        "prison-offender-events.prisoner.merged",
+        "prison-offender-events.prisoner.booking.moved",
+    ),
 )
 
 

@@ -34,6 +34,8 @@ SYNC_LOCATIONS_ROLES = frozenset({"ROLE_SYNC_LOCATIONS"})
 ACTIVITIES_ROLES = frozenset({"ROLE_NOMIS_ACTIVITIES"})
 ACTIVITIES_2024_ROLES = frozenset({"ROLE_NOMIS_ACTIVITIES"})
 LOCATION_READ_ROLES = frozenset({"ROLE_NOMIS_DPS_MAPPING__LOCATIONS__R"})
+CASE_NOTES_ROLES = frozenset({"ROLE_PRISONER_CASE_NOTES__SYNC__RW"})
+CASE_NOTES_2024_ROLES = frozenset({"ROLE_NOMIS_CASENOTES"})
 CONTROL_2024_ROLES = frozenset(
     {
         "ROLE_MIGRATE_VISITS",
@@ -44,6 +46,7 @@ CONTROL_2024_ROLES = frozenset(
         "ROLE_MIGRATE_ACTIVITIES",
         "ROLE_MIGRATE_APPOINTMENTS",
         "ROLE_MIGRATE_ADJUDICATIONS",
+        "ROLE_MIGRATE_CASENOTES",
         "ROLE_MIGRATION_ADMIN",
         "ROLE_QUEUE_ADMIN",
     }
@@ -81,6 +84,7 @@ CLIENTS: dict[str, Client] = {
         _client("locations-api", MIGRATE_LOCATIONS_ROLES | SYNC_LOCATIONS_ROLES),
         _client("activities-api", ACTIVITIES_ROLES | APPOINTMENTS_2024_ROLES),
         _client("adjudications-api", ADJUDICATIONS_ROLES),
+        _client("casenotes-api", CASE_NOTES_ROLES),
         # the registrations of 2024, whose roles were one a domain
         _client(
             "nomis-2024",
@@ -90,7 +94,8 @@ CLIENTS: dict[str, Client] = {
             | LOCATIONS_2024_ROLES
             | ACTIVITIES_2024_ROLES
             | APPOINTMENTS_2024_ROLES
-            | ADJUDICATIONS_2024_ROLES,
+            | ADJUDICATIONS_2024_ROLES
+            | CASE_NOTES_2024_ROLES,
         ),
         # what an operator's session may do; also maintains the room mappings
         _client("operator", CONTROL_ROLES | ROOM_ROLES),

@@ -19,7 +19,14 @@ from nomis_pipelines_tests import world
 from nomis_pipelines_tests.api.support import Api, FakeAuth, FakeLauncher, Services
 from nomis_pipelines_tests.fake_services import platform_on
 
-QUEUE_IDS = ("eventvisits", "eventsentencing", "eventalerts", "eventlocations", "eventcourtsentencing")
+QUEUE_IDS = (
+    "eventvisits",
+    "eventsentencing",
+    "eventalerts",
+    "eventlocations",
+    "eventcourtsentencing",
+    "eventcasenotes",
+)
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,7 @@ CLIENT_OF = {
     "activities": "activities-api",
     "adjudications": "adjudications-api",
     "court-sentencing": "court-sentencing-api",
+    "case-notes": "casenotes-api",
 }
 
 

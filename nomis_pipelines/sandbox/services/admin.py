@@ -22,6 +22,7 @@ from nomis_pipelines.sandbox.routing import Request, Router
 from nomis_pipelines.sandbox.services.admin_activities import add_activities
 from nomis_pipelines.sandbox.services.admin_adjustments import add_adjustments
 from nomis_pipelines.sandbox.services.admin_alerts import add_alerts
+from nomis_pipelines.sandbox.services.admin_case_notes import add_case_notes
 from nomis_pipelines.sandbox.services.admin_courts import add_courts
 from nomis_pipelines.sandbox.services.admin_locations import add_locations
 from nomis_pipelines.sandbox.services.admin_records import add_records
@@ -119,6 +120,7 @@ def build(steering: Steering, stores: Stores, issuer: TokenIssuer, rules: Schedu
     add_records(router, stores)
     add_activities(router, stores)
     add_courts(router, stores)
+    add_case_notes(router, stores)
     return router
 
 

@@ -10,12 +10,14 @@ from nomis_pipelines.sandbox.data.world import World
 from nomis_pipelines.sandbox.journal import Journal
 from nomis_pipelines.sandbox.stores.adjudication_mappings import AdjudicationMappings
 from nomis_pipelines.sandbox.stores.alert_mappings import AlertMappingTable
+from nomis_pipelines.sandbox.stores.case_note_mappings import CaseNoteMappingTable
 from nomis_pipelines.sandbox.stores.court_mappings import CourtMappings
 from nomis_pipelines.sandbox.stores.dps_activities import DpsActivities, agreement
 from nomis_pipelines.sandbox.stores.dps_adjudications import DpsAdjudications
 from nomis_pipelines.sandbox.stores.dps_adjustments import DpsAdjustments
 from nomis_pipelines.sandbox.stores.dps_alerts import DpsAlerts
 from nomis_pipelines.sandbox.stores.dps_appointments import DpsAppointments
+from nomis_pipelines.sandbox.stores.dps_case_notes import DpsCaseNotes
 from nomis_pipelines.sandbox.stores.dps_courts import DpsCourts
 from nomis_pipelines.sandbox.stores.dps_locations import DpsLocations
 from nomis_pipelines.sandbox.stores.dps_records import DpsRecords
@@ -23,6 +25,7 @@ from nomis_pipelines.sandbox.stores.mappings import MappingTable, RoomMappings
 from nomis_pipelines.sandbox.stores.nomis_activities import NomisActivities
 from nomis_pipelines.sandbox.stores.nomis_adjustments import NomisAdjustments
 from nomis_pipelines.sandbox.stores.nomis_alerts import NomisAlerts
+from nomis_pipelines.sandbox.stores.nomis_case_notes import NomisCaseNotes
 from nomis_pipelines.sandbox.stores.nomis_courts import NomisCourts
 from nomis_pipelines.sandbox.stores.nomis_locations import NomisLocations
 from nomis_pipelines.sandbox.stores.nomis_visits import NomisVisits
@@ -62,6 +65,9 @@ class Stores:
         self.nomis_courts = NomisCourts(world, self.nomis_alerts, self.journal)
         self.dps_courts = DpsCourts(self.journal, world.key)
         self.court_mappings = CourtMappings(self.journal)
+        self.nomis_case_notes = NomisCaseNotes(world, self.nomis_alerts, self.journal)
+        self.dps_case_notes = DpsCaseNotes(self.journal, world.key)
+        self.case_note_mappings = CaseNoteMappingTable(self.journal)
         self.rooms = RoomMappings(self.journal)
         self.replayed = self.journal.replay(
             {
@@ -94,6 +100,9 @@ class Stores:
                 DpsCourts.MERGE_KIND: self.dps_courts.replay_merge,
                 CourtMappings.SUMMARY_KIND: self.court_mappings.replay_summary,
                 self.court_mappings.pairs.kind: self.court_mappings.pairs.replay,
+                NomisCaseNotes.KIND: self.nomis_case_notes.replay,
+                **self.dps_case_notes.replays,
+                CaseNoteMappingTable.KIND: self.case_note_mappings.replay,
                 RoomMappings.KIND: self.rooms.replay,
             }
         )
@@ -124,6 +133,9 @@ class Stores:
         self.nomis_courts.clear()
         self.dps_courts.clear()
         self.court_mappings.clear()
+        self.nomis_case_notes.clear()
+        self.dps_case_notes.clear()
+        self.case_note_mappings.clear()
         self.rooms.clear()
 
     def agreement(self) -> dict[str, Any]:
@@ -139,6 +151,7 @@ class Stores:
             | {"dps_dropped": self.dps_appointments.dropped},
             "adjudications": _agreement(self.adjudication_mappings.charges, self.dps_adjudications),
             "court_sentencing": self._courts_agreement(),
+            "case_notes": self._case_notes_agreement(),
         }
 
     def _visits_agreement(self) -> dict[str, int]:
@@ -197,6 +210,16 @@ class Stores:
             "dps_without_mapping": len(unmapped - mapped),
             "mappings_without_dps": unknown,
             "mappings_to_another": contradicting,
+        }
+
+    def _case_notes_agreement(self) -> dict[str, int]:
+        pairs = self.case_note_mappings
+        in_dps = set(self.dps_case_notes.ids())
+        mapped = {pair.dps_id for _, pair in pairs.items()}
+        return self.dps_case_notes.numbers() | {
+            "mappings": len(pairs),
+            "dps_without_mapping": len(in_dps - mapped),
+            "mappings_without_dps": len(mapped - in_dps),
         }
 
 
