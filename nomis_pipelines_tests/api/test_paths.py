@@ -18,6 +18,8 @@ from nomis_pipelines_tests.api.support import (
     ALERTS_2024,
     ALL_ROLES,
     APPOINTMENTS_2024,
+    CASE_NOTE_REPAIRS_2025,
+    CASE_NOTES_2024,
     HISTORY_2024,
     LOCATION_REPAIRS_2024,
     LOCATIONS_2024,
@@ -51,6 +53,8 @@ COURTS = {
     "offenderNo": "A4321BC", "bookingId": "90210", "caseId": "70001", "eventId": "81001", "chargeId": "9101",
     "sentenceSeq": "1", "sentenceLevel": "IND", "sentenceCategory": "2020", "termSeq": "1",
 }  # fmt: skip
+CASE_NOTES_ID = "2026-03-01T19:00:00"
+CASE_NOTES_ROLES = (MIGRATION, SYSCON, CASE_NOTES_2024)
 BOOKING = "/prisoners/booking-id/{bookingId}"
 
 
@@ -83,6 +87,7 @@ def of_type(method: str, path: str, status: int = 200) -> list[Row]:
         Row(method, path, APPOINTMENTS_ROLES, status, {"migrationType": "APPOINTMENTS"}),
         Row(method, path, ADJUDICATIONS_ROLES, status, {"migrationType": "ADJUDICATIONS"}),
         Row(method, path, COURTS_ROLES, status, {"migrationType": "COURT_SENTENCING"}),
+        Row(method, path, CASE_NOTES_ROLES, status, {"migrationType": "CASENOTES"}),
     ]
 
 
@@ -95,6 +100,7 @@ def of_id(method: str, path: str, status: int) -> list[Row]:
         Row(method, path, APPOINTMENTS_ROLES, status, {"migrationId": APPOINTMENTS_ID}),
         Row(method, path, ADJUDICATIONS_ROLES, status, {"migrationId": ADJUDICATIONS_ID}),
         Row(method, path, COURTS_ROLES, status, {"migrationId": COURTS_ID}),
+        Row(method, path, CASE_NOTES_ROLES, status, {"migrationId": CASE_NOTES_ID}),
     ]
 
 
@@ -139,6 +145,10 @@ ROWS = [
     Row("POST", "/migrate/court-sentencing", COURTS_ROLES, 202, json={"offenderNo": "A4321BC"}),
     Row("GET", "/migrate/court-sentencing/offender-payload/{offenderNo}", COURTS_ROLES, values=COURTS),
     *(Row(repair.method, repair.path, (UPDATE,), values=COURTS) for repair in COURT_SENTENCING.repairs),
+    Row("POST", "/migrate/casenotes", CASE_NOTES_ROLES, 202, json={"offenderNos": ["B2002CD"]}),
+    *of_2024("casenotes", CASE_NOTES_ROLES, CASE_NOTES_ID),
+    Row("DELETE", "/casenotes/{nomisCaseNoteId}/repair", (UPDATE, CASE_NOTE_REPAIRS_2025), 204,
+        values={"nomisCaseNoteId": "701"}),
     Row("GET", "/migrate/visits/rooms/usage", VISITS_ROLES),
     Row("GET", "/history", (HISTORY_2024,)),
     Row("DELETE", "/history", (HISTORY_2024,), 204),
@@ -176,6 +186,7 @@ async def api(api: Api) -> Api:
     await completed(ledger, "ACTIVITIES", "activities", hour=14, filter_json=ACTIVITIES_FILTER)
     await completed(ledger, "ALLOCATIONS", "allocations", hour=15)
     await completed(ledger, "COURT_SENTENCING", "court_sentencing", hour=18)
+    await completed(ledger, "CASENOTES", "case_notes", hour=19)
     api.services.answers |= activities_answers(ACTIVITIES_ID)
     api.services.answer_every_domain()
     return api
