@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nomis_pipelines.sandbox.control import SandboxAdmin
-from nomis_pipelines.sandbox.data.case_notes import SCREEN
 
 Event = dict[str, Any]
 Publish = Callable[..., Event]
@@ -34,6 +33,11 @@ class CaseNoteEvents:
         self._admin.remove_case_note(note_id)
         return self._tell("DELETED", note)
 
+    def told(self, what: str, note_id: int) -> Event:
+        """Tell of a row as it is, once more or for a change that is made already."""
+        note = self._admin.case_note(note_id)
+        return self._tell(what, note, offenderIdDisplay=note["offenderNo"])
+
     def _tell(self, what: str, note: Mapping[str, Any], **prisoner: object) -> Event:
         return self._publish(
             f"OFFENDER_CASE_NOTES-{what}",
@@ -43,5 +47,5 @@ class CaseNoteEvents:
             caseNoteType=note["caseNoteType"]["code"],
             caseNoteSubType=note["caseNoteSubType"]["code"],
             recordDeleted=what == "DELETED",
-            auditModuleName=SCREEN,
+            auditModuleName=note["auditModuleName"],
         )
