@@ -80,6 +80,11 @@ SUBJECTS = {
         records="adjudications", filter={}, size=100_000, memory=(),
         sandbox=lambda size: {"visits": size},
     ),
+    # some thirty notes each, which are one record
+    "case_notes": Subject(
+        records="prisoners", filter={}, size=5_000, memory=(1_000,), has_floor=False,
+        sandbox=lambda size: {"visits": 10, "prisoners": size},
+    ),
 }  # fmt: skip
 
 

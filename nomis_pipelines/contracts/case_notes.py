@@ -67,6 +67,18 @@ class MoveCaseNotes(BaseModel):
     case_note_ids: list[UUID]
 
 
+class KnownCaseNote(BaseModel):
+    """A case note that DPS has, of which only the ids are read"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    case_note_id: str
+    legacy_id: int
+
+
 class MigrateCaseNote(BaseModel):
     """One case note of a prisoner's set, as the migration sends it"""
 

@@ -117,6 +117,8 @@ async def test_an_upsert_makes_without_an_id_and_changes_with_one(running: Runni
     assert (again["id"], again["action"]) == (made["id"], "UPDATED")
     shown = await answer(running, "admin", "GET", f"/case-notes/{made['id']}")
     assert (shown["prisoner"], shown["body"]["text"]) == ("A1234BC", "Changed")
+    known = await answer(running, "case-notes", "GET", "/sync/case-notes/A1234BC")
+    assert known == [{"caseNoteId": made["id"], "legacyId": 5}]
     for _ in range(2):
         await answer(running, "case-notes", "DELETE", f"/sync/case-notes/{made['id']}", 204)
     assert running.server.stores.dps_case_notes.ids() == []

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nomis_pipelines.contracts.case_notes import (
+    KnownCaseNote,
     MigrateCaseNote,
     MigratedCaseNote,
     MoveCaseNotes,
@@ -115,6 +116,11 @@ class CaseNoteCalls:
         """Make all notes of a prisoner in DPS, also none; what each has become."""
         template, path = "/migrate/case-notes/{personIdentifier}", {"personIdentifier": offender_no}
         return await self.dps.post(template, list(notes), list[MigratedCaseNote], path=path)
+
+    async def known(self, offender_no: str) -> list[KnownCaseNote]:
+        """The ids of what DPS has of a prisoner. It is for answers that were lost, and nothing else: no card has it."""
+        template, path = "/sync/case-notes/{personIdentifier}", {"personIdentifier": offender_no}
+        return await self.dps.get(template, list[KnownCaseNote], path=path)
 
     async def create(self, body: SyncCaseNote) -> str:
         """Make one note in DPS; its id. Asked twice it makes two."""

@@ -178,24 +178,34 @@ class CaseNotesMigration(Migration[CaseNotesId, PrisonerNotes, PrisonerRequest])
     async def write(self, request: PrisonerRequest) -> Written:
         made = await self._calls.migrate(request.offender_no, [note.body for note in request.sent])
         pairs = [*_pairs(made, request.sent), *request.known]
-        mapping = {
-            "offenderNo": request.offender_no,
-            "label": self.migration_id,
-            "mappingType": MIGRATED,
-            "mappings": pairs,
-        }
-        return Written(dps_id=request.offender_no if pairs else "", mapping=mapping)
+        return Written(dps_id=request.offender_no if pairs else "", mapping=self._set(request.offender_no, pairs))
 
     def maps_nothing(self, request: PrisonerRequest) -> bool:
         return not (request.sent or request.known)
 
     def mapping(self, id: CaseNotesId, dps_id: str) -> Json:
         """Raises `DoubtError`: an id alone tells neither which note became which, nor on which booking one is."""
-        what = f"case note {id}" if isinstance(id, int) else f"the case notes of {id}"
+        if isinstance(id, str):
+            raise DoubtError(f"the case notes of {id} are adopted as a whole: give {id} in the place of a DPS id")
         raise DoubtError(
-            f"{what} cannot be adopted by one id: if DPS has them, delete them there (DELETE /sync/case-notes/<id>); "
-            "then answer that they shall be written again"
+            f"case note {id} cannot be adopted, its prisoner is not known here: if DPS has it, delete it there; "
+            "then answer that it shall be written again"
         )
+
+    async def mapping_of_adopted(self, id: CaseNotesId, dps_id: str) -> Json:
+        """Of a prisoner: the pairs of all notes that DPS has, each with the rows that are one to it.
+
+        Rows that DPS has not got are left to the next migration.
+        """
+        if id != dps_id or isinstance(id, int):
+            return self.mapping(id, dps_id)
+        known = {note.legacy_id: note.case_note_id for note in await self._calls.known(id)}
+        pairs: list[Json] = []
+        for group in grouped(await self._calls.found_of_prisoner(id)):
+            made = next((known[note.case_note_id] for note in group if note.case_note_id in known), None)
+            if made is not None:
+                pairs += [_pair(made, note.case_note_id, note.booking_id) for note in group]
+        return self._set(id, pairs)
 
     async def post_mapping(self, mapping: Mapping[str, Any]) -> None:
         if "mappings" not in mapping:  # of one note, whose event could not record it
@@ -233,6 +243,14 @@ class CaseNotesMigration(Migration[CaseNotesId, PrisonerNotes, PrisonerRequest])
         if not item.resumed:
             pairs = duplicate_properties(conflict.duplicate, conflict.existing, *DUPLICATE_FIELDS)
             self._tell("casenotes-migration-duplicate-error", item, **pairs, durationMinutes=minutes)
+
+    def _set(self, offender_no: str, pairs: Sequence[Json]) -> Json:
+        return {
+            "offenderNo": offender_no,
+            "label": self.migration_id,
+            "mappingType": MIGRATED,
+            "mappings": list(pairs),
+        }
 
     def _tell(self, name: str, item: CaseNotesItem, **properties: object) -> None:
         told = {"offenderNo": item.key.nomis_key, "migrationId": self.migration_id, **properties}

@@ -22,6 +22,7 @@ from nomis_pipelines.synchronisation import (
     Duplicate,
     EventBody,
     HandlerError,
+    InDoubt,
     Redeliver,
     SyncContext,
     complete_mapping,
@@ -195,8 +196,16 @@ class CaseNoteWork:
                 mapping_of=mapping_of,
                 post_mapping=self._calls.post_mapping,
                 dps_field=DPS_ID_FIELD,
+                lookup=lambda: self._look_up(event),
             ),
         )
+
+    async def _look_up(self, event: CaseNoteEvent) -> str:
+        """The note of an insert whose answer was lost. Raises `InDoubt` for none: DPS may list it later."""
+        for note in await self._calls.known(str(event.offender_id_display)):
+            if note.legacy_id == event.case_note_id:
+                return note.case_note_id
+        raise InDoubt(ledger_key(event.case_note_id))
 
     async def _update_sisters(self, event: CaseNoteEvent, note: CaseNote, dps_id: str) -> None:
         """Section 7.3, step 5: the other rows in NOMIS of the same note are to say the same."""

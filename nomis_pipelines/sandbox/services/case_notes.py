@@ -46,6 +46,10 @@ def build(notes: DpsCaseNotes) -> Router:
             return not_found(f"Case note {body.id}")
         return json_answer({"id": body.id, "legacyId": body.legacy_id, "action": "UPDATED"})
 
+    def known(request: Request) -> Answer:
+        ids = {dps_id: from_json(notes.body(dps_id) or b"{}") for dps_id in notes.of_prisoner(request.parameters[0])}
+        return json_answer([{"caseNoteId": dps_id, "legacyId": body["legacyId"]} for dps_id, body in ids.items()])
+
     def delete(request: Request) -> Answer:
         notes.delete(request.parameters[0])
         return NO_CONTENT
@@ -61,6 +65,7 @@ def build(notes: DpsCaseNotes) -> Router:
 
     router.add("POST", "/migrate/case-notes/{personIdentifier}", migrate, roles=CASE_NOTES_ROLES)
     router.add("PUT", "/sync/case-notes", sync, roles=CASE_NOTES_ROLES)
+    router.add("GET", "/sync/case-notes/{id}", known, roles=CASE_NOTES_ROLES)
     router.add("DELETE", "/sync/case-notes/{id}", delete, roles=CASE_NOTES_ROLES)
     router.add("PUT", "/move/case-notes", move, roles=CASE_NOTES_ROLES)
     return router

@@ -9,7 +9,7 @@ from nomis_pipelines.domains.case_notes.clients import ledger_key
 from nomis_pipelines.domains.case_notes.migration import CaseNotesMigration
 from nomis_pipelines.domains.case_notes.notes import CaseNoteEvent, CaseNoteWork
 from nomis_pipelines.ledger import Record, State
-from nomis_pipelines.migration.doubts import DoubtError, adopt
+from nomis_pipelines.migration.doubts import Adoption, DoubtError, adopt
 from nomis_pipelines.migration.duplicates import resolve_duplicates
 from nomis_pipelines.migration.engine import MigrationEngine
 from nomis_pipelines.migration.reconcile import Reconciler
@@ -173,17 +173,21 @@ async def test_a_note_dps_refuses_fails_the_prisoner_alone_who_is_migrated_once_
     assert agree(services)
 
 
-async def test_a_set_whose_answer_was_lost_is_in_doubt_until_somebody_has_looked(
+async def test_a_set_whose_answer_was_lost_is_in_doubt_until_it_is_adopted_as_dps_has_it(
     platform: FakePlatform, services: SandboxServer
 ) -> None:
     number = with_notes(services)[0]
     fault(services, "drop_after", "case-notes", path=f"/migrate/case-notes/{number}*", limit=1)
     run = await migrate(platform, CaseNotesMigration)
     assert numbers_of(run) == {"migrated": SMALL.prisoners - 1, "in_doubt": 1}
-    with pytest.raises(DoubtError, match="cannot be adopted"):
+    with pytest.raises(DoubtError, match="adopted as a whole"):
         await adopt(platform, CaseNotesMigration, ledger_key(number), "some-id")
     assert (await record(platform, number)).state is State.IN_DOUBT
+    assert await adopt(platform, CaseNotesMigration, ledger_key(number), number) is Adoption.TO_BE_MAPPED
+    assert (await MigrationEngine(platform).retry_mappings(CaseNotesMigration)).migrated == 1
     assert calls(services, WRITE) == SMALL.prisoners
+    assert agree(services)
+    assert numbers_of(await migrate(platform, CaseNotesMigration)) == {"skipped": SMALL.prisoners}
 
 
 async def test_what_events_made_before_a_migration_is_not_made_again_and_what_comes_after_is_made_once(

@@ -291,10 +291,28 @@ async def test_what_an_event_could_not_record_is_posted_as_one_pair(migration: C
         await migration.read(701)
 
 
-@pytest.mark.parametrize("id", [701, PRISONER])
-def test_nothing_can_be_adopted_and_the_error_says_what_to_do(migration: CaseNotesMigration, id: int | str) -> None:
-    with pytest.raises(DoubtError, match=f"{id} cannot be adopted .* delete them there .* written again"):
+async def test_a_prisoner_is_adopted_by_what_dps_says_it_has_and_the_rest_is_left_to_the_next_run(
+    migration: CaseNotesMigration,
+) -> None:
+    all_in_nomis([*THREE, row(602, 44, caseNoteText="Not in DPS")])
+    # DPS may know any of the rows that are one
+    found = [{"caseNoteId": dps_id(501), "legacyId": 601}, {"caseNoteId": dps_id(502), "legacyId": 502}]
+    respx.get(f"{world.CASE_NOTES}/sync/case-notes/{PRISONER}").respond(json=found)
+    adopted = await migration.mapping_of_adopted(PRISONER, PRISONER)
+    pairs = [pair(501, 31, 501), pair(601, 44, 501), pair(502, 31, 502)]
+    assert adopted == {"offenderNo": PRISONER, **SET, "mappings": pairs}
+
+
+@pytest.mark.parametrize(
+    ("id", "message"), [(701, "case note 701 cannot be adopted.* delete it there"), (PRISONER, f"give {PRISONER} in")]
+)
+async def test_nothing_else_can_be_adopted_and_the_error_says_what_to_do(
+    migration: CaseNotesMigration, id: int | str, message: str
+) -> None:
+    with pytest.raises(DoubtError, match=message):
         migration.mapping(id, dps_id(1))
+    with pytest.raises(DoubtError, match=message):
+        await migration.mapping_of_adopted(id, dps_id(1))
 
 
 def test_keys_and_messages_are_those_of_the_card(migration: CaseNotesMigration) -> None:

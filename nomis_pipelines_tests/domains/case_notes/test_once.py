@@ -170,12 +170,26 @@ async def test_an_insert_that_died_before_its_mapping_is_taken_up_and_brought_up
 async def test_an_insert_whose_answer_was_lost_is_in_doubt_and_not_made_again(notes: Consumer) -> None:
     in_nomis()
     created = respx.put(SYNC).mock(side_effect=httpx.ReadError("gone"))
+    respx.get(f"{SYNC}/{PRISONER}").respond(json=[{"caseNoteId": dps_id(9), "legacyId": 9}])
     for _ in range(2):
         with pytest.raises(InDoubt):
             await notes.event(INSERTED, **EVENT)
     assert created.call_count == 1
     assert notes.telemetry.names() == ["casenotes-synchronisation-created-failed"] * 2
     assert (await state_of(notes))[0] is State.IN_DOUBT
+
+
+async def test_an_insert_in_doubt_that_dps_has_is_mapped_when_it_comes_again(notes: Consumer) -> None:
+    in_nomis()
+    respx.put(SYNC).mock(side_effect=httpx.ReadError("gone"))
+    with pytest.raises(InDoubt):
+        await notes.event(INSERTED, **EVENT)
+    respx.get(f"{SYNC}/{PRISONER}").respond(json=[{"caseNoteId": dps_id(701), "legacyId": 701}])
+    updated, posted = dps_takes(status=200), mapping_answers(httpx.Response(201))
+    await notes.event(INSERTED, **EVENT)
+    assert (sent(updated)["id"], sent(posted)) == (dps_id(701), mapping())
+    assert notes.telemetry.events[1:] == [CREATED]
+    assert (await state_of(notes))[0] is State.MAPPED
 
 
 async def test_a_note_that_was_deleted_and_comes_again_is_made_again(notes: Consumer) -> None:
