@@ -82,7 +82,7 @@ SUBJECTS = {
     ),
     # some thirty notes each, which are one record
     "case_notes": Subject(
-        records="prisoners", filter={}, size=5_000, memory=(1_000,), has_floor=False,
+        records="prisoners", filter={}, size=5_000, memory=(1_000,),
         sandbox=lambda size: {"visits": 10, "prisoners": size},
     ),
 }  # fmt: skip

@@ -1,7 +1,5 @@
 """Case notes of NOMIS as they are now: the generated ones, with all that has been done to them."""
 
-from collections.abc import Iterable
-
 from nomis_pipelines.sandbox.data.case_notes import KINDS, SCREEN, CaseNoteData, Note, coded, copied, written_by
 from nomis_pipelines.sandbox.data.world import World, london_now
 from nomis_pipelines.sandbox.journal import Journal
@@ -29,9 +27,10 @@ class NomisCaseNotes:
         bookings = self._prisoners.bookings(number)
         if not bookings and self._prisoners.data.find(number) is None:
             return None
-        generated = [note["caseNoteId"] for booking_id in bookings for note in self.data.notes(booking_id)]
+        generated = {note["caseNoteId"]: note for booking_id in bookings for note in self.data.notes(booking_id)}
         added = [note_id for note_id, note in self._overlay.added.items() if note["bookingId"] in bookings]
-        return self._current(generated + added, bookings)
+        notes = (self._overlay.current(note_id, generated.get) for note_id in (*generated, *added))
+        return [note for note in notes if note is not None]
 
     def get(self, note_id: int) -> Note | None:
         """One note as it is now; None when there is none."""
@@ -90,8 +89,3 @@ class NomisCaseNotes:
     def clear(self) -> None:
         """Back to the generated world."""
         self._overlay.clear()
-
-    def _current(self, note_ids: Iterable[int], bookings: Iterable[int]) -> list[Note]:
-        notes = [self.get(note_id) for note_id in note_ids]
-        wanted = set(bookings)
-        return [note for note in notes if note is not None and note["bookingId"] in wanted]
