@@ -8,6 +8,7 @@ from nomis_pipelines.domains.case_notes import CASE_NOTES
 from nomis_pipelines.domains.case_notes.clients import ledger_key
 from nomis_pipelines.domains.case_notes.migration import CaseNotesMigration
 from nomis_pipelines.domains.case_notes.notes import CaseNoteEvent, CaseNoteWork
+from nomis_pipelines.http import NotFound
 from nomis_pipelines.ledger import Record, State
 from nomis_pipelines.migration.doubts import Adoption, DoubtError, adopt
 from nomis_pipelines.migration.duplicates import resolve_duplicates
@@ -17,7 +18,7 @@ from nomis_pipelines.migration.reconciliation import Scope, Standing
 from nomis_pipelines.migration.run import MigrationRun
 from nomis_pipelines.sandbox.faults import FAULT
 from nomis_pipelines.sandbox.server import SandboxServer
-from nomis_pipelines.synchronisation import SyncContext
+from nomis_pipelines.synchronisation import HandlerError, SyncContext
 from nomis_pipelines_tests.domains.alerts.conftest import SMALL
 from nomis_pipelines_tests.domains.events import RecordingQueues
 from nomis_pipelines_tests.fake_services import FakePlatform, migrate
@@ -238,3 +239,55 @@ async def test_after_the_mapping_table_was_reset_those_with_notes_are_migrated_a
     run = await migrate(platform, CaseNotesMigration)
     some = len(with_notes(services, 1))
     assert numbers_of(run) == {"migrated": some, "skipped": SMALL.prisoners - some}
+
+
+async def test_events_that_overtake_one_another_come_right_in_the_end(
+    platform: FakePlatform, services: SandboxServer
+) -> None:
+    number = with_notes(services)[0]
+    nomis, dps = services.stores.nomis_case_notes, services.stores.dps_case_notes
+    note = nomis.add(number, {"caseNoteText": "First"})
+    assert note is not None
+    event = event_of(services, note)
+    nomis.change(note["caseNoteId"], {"caseNoteText": "Second"})
+    with pytest.raises(HandlerError, match="has no mapping"):
+        await work(platform).update(event)
+    for handle in (work(platform).insert, work(platform).update, work(platform).insert):
+        await handle(event)
+    (dps_id,) = dps.of_prisoner(number)
+    assert b"Second" in (dps.body(dps_id) or b"")
+    nomis.remove(note["caseNoteId"])
+    await work(platform).delete(event)
+    await work(platform).delete(event)
+    with pytest.raises(NotFound):
+        await work(platform).update(event)
+    assert dps.ids() == []
+    assert len(services.stores.case_note_mappings) == 0
+    assert platform.telemetry.names()[-2:] == [
+        "casenotes-synchronisation-deleted-success",
+        "casenotes-deleted-synchronisation-skipped",
+    ]
+
+
+async def test_a_delete_that_broke_off_is_finished_by_the_repair_once_the_sisters_mapping_is_gone(
+    platform: FakePlatform, services: SandboxServer
+) -> None:
+    await migrate(platform, CaseNotesMigration)
+    table, nomis = services.stores.case_note_mappings, services.stores.nomis_case_notes
+    dps_id = next(pair.dps_id for _, pair in table.items() if len(table.of_dps_id(pair.dps_id)) == 2)
+    (first, _), (sister, _) = table.of_dps_id(dps_id)
+    note = nomis.get(first)
+    assert note is not None
+    event = event_of(services, note)
+    nomis.remove(first)
+    fault(services, "status", "case-notes", code=500, method="DELETE")
+    await work(platform).delete(event)
+    assert nomis.get(sister) is None, "the sister went first"
+    services.clear_faults()
+    await work(platform).delete_by_hand(first)
+    assert platform.telemetry.names()[-1] == "casenotes-synchronisation-deleted-failed", "the sister is not there"
+    table.remove("note", sister)
+    await work(platform).delete_by_hand(first)
+    assert platform.telemetry.names()[-1] == "casenotes-synchronisation-deleted-success"
+    assert not services.stores.dps_case_notes.exists(dps_id)
+    assert table.of_dps_id(dps_id) == []
