@@ -86,9 +86,10 @@ def test_only_the_migration_corrects_the_one_type_that_dps_does_not_know(
 
 @pytest.mark.parametrize("field", ["occurrenceDateTime", "creationDateTime"])
 def test_a_note_without_one_of_its_times_cannot_be_sent(field: str) -> None:
+    without: dict[str, Any] = {field: None}
     for make in (migrate_note, lambda each: sync_note(each, PRISONER)):
         with pytest.raises(Rejected, match="missing-date-time") as raised:
-            make(note(**{field: None}))
+            make(note(**without))
         assert raised.value.details == {"caseNoteId": 501, "field": field}
 
 
