@@ -90,6 +90,11 @@ SUBJECTS = {
         records="reports", filter={}, size=40_000, memory=(), has_floor=False,
         sandbox=lambda size: {"visits": 10, "prisoners": size},
     ),
+    # some thirty notes each, which are one record
+    "case_notes": Subject(
+        records="prisoners", filter={}, size=5_000, memory=(1_000,),
+        sandbox=lambda size: {"visits": 10, "prisoners": size},
+    ),
 }  # fmt: skip
 
 

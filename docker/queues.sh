@@ -6,7 +6,7 @@ set -eu
 offender_events=$(awslocal sns create-topic --name offender_events --query TopicArn --output text)
 domain_events=$(awslocal sns create-topic --name domain_events --query TopicArn --output text)
 
-for name in visits sentencing alerts locations courtsentencing incidents csip; do
+for name in visits sentencing alerts locations courtsentencing incidents csip casenotes; do
     queue="local-${name}-events"
     awslocal sqs create-queue --queue-name "${queue}-dlq" >/dev/null
     awslocal sqs create-queue --queue-name "${queue}" --attributes \

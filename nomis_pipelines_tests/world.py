@@ -15,6 +15,7 @@ ADJUDICATIONS = "http://adjudications.test"
 COURT_SENTENCING = "http://court-sentencing.test"
 INCIDENTS = "http://incidents.test"
 CSIP = "http://csip.test"
+CASE_NOTES = "http://case-notes.test"
 
 ENVIRONMENT = {
     "API_BASE_URL_HMPPS_AUTH": AUTH,
@@ -29,6 +30,7 @@ ENVIRONMENT = {
     "API_BASE_URL_COURT_SENTENCING": COURT_SENTENCING,
     "API_BASE_URL_INCIDENTS": INCIDENTS,
     "API_BASE_URL_CSIP": CSIP,
+    "API_BASE_URL_CASENOTES": CASE_NOTES,
     "NOMIS_PRISONER_API_CLIENT_ID": "nomis-client",
     "NOMIS_PRISONER_API_SECRET": "nomis-secret",
     "NOMIS_MAPPING_API_CLIENT_ID": "mapping-client",
@@ -51,6 +53,8 @@ ENVIRONMENT = {
     "INCIDENTS_CLIENT_SECRET": "incidents-secret",
     "CSIP_CLIENT_ID": "csip-client",
     "CSIP_CLIENT_SECRET": "csip-secret",
+    "CASENOTES_CLIENT_ID": "case-notes-client",
+    "CASENOTES_CLIENT_SECRET": "case-notes-secret",
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     "NOMIS_PIPELINES_HTTP_WIRE": "httpx",
 }

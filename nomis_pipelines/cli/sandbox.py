@@ -334,6 +334,35 @@ def csip_deleted(state: Path, csip_id: int) -> None:
     click.echo(json.dumps(_emitter(state).csip.report_deleted(csip_id)))
 
 
+@emit.command("case-note-inserted")
+@STATE
+@click.argument("offender_no")
+@click.option("--text", default="Seen at reception", show_default=True)
+@_plain_errors
+def case_note_inserted(state: Path, offender_no: str, text: str) -> None:
+    """Make a case note on a prisoner's latest booking: OFFENDER_CASE_NOTES-INSERTED."""
+    click.echo(json.dumps(_emitter(state).case_notes.inserted(offender_no, text)))
+
+
+@emit.command("case-note-updated")
+@STATE
+@click.argument("note_id", type=int)
+@click.option("--text", default="Seen again", show_default=True)
+@_plain_errors
+def case_note_updated(state: Path, note_id: int, text: str) -> None:
+    """Change the text of a case note: OFFENDER_CASE_NOTES-UPDATED."""
+    click.echo(json.dumps(_emitter(state).case_notes.updated(note_id, text)))
+
+
+@emit.command("case-note-deleted")
+@STATE
+@click.argument("note_id", type=int)
+@_plain_errors
+def case_note_deleted(state: Path, note_id: int) -> None:
+    """Delete a case note: OFFENDER_CASE_NOTES-DELETED."""
+    click.echo(json.dumps(_emitter(state).case_notes.deleted(note_id)))
+
+
 @emit.command("prisoner-merged")
 @STATE
 @click.argument("retained")

@@ -684,6 +684,76 @@ class NewCsipFullMapping(BaseModel):
     review_mappings: list[NewCsipChildMapping]
 
 
+class CaseNoteMapping(BaseModel):
+    """A case note's pair as the service returns it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    dps_case_note_id: str
+    """May be that of several NOMIS case notes"""
+    nomis_case_note_id: int
+    offender_no: str
+    nomis_booking_id: int
+    label: str | None = None
+    mapping_type: str
+    when_created: NaiveDatetime | None = None
+
+
+class PrisonerCaseNoteMappings(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    mappings: list[CaseNoteMapping]
+
+
+class NewCaseNoteMapping(BaseModel):
+    """A case note's pair as synchronisation records it"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    dps_case_note_id: str
+    nomis_case_note_id: int
+    offender_no: str
+    nomis_booking_id: int
+    """0 when the event did not tell"""
+    mapping_type: Literal["NOMIS_CREATED"]
+
+
+class CaseNoteMappingId(BaseModel):
+    """One pair of a prisoner's set"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    dps_case_note_id: str
+    nomis_case_note_id: int
+    nomis_booking_id: int
+
+
+class NewPrisonerCaseNoteMappings(BaseModel):
+    """All pairs of a prisoner, whose number is in the path"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    label: str | None = None
+    """The migration id"""
+    mapping_type: Literal["MIGRATED"]
+    mappings: list[CaseNoteMappingId]
+
+
 class NewAdjudicationMappings(BaseModel):
     """A charge's pair and those of its hearings and punishments, as we record them"""
 

@@ -888,6 +888,34 @@ class CsipAttendee(BaseModel):
     last_modified_by: str | None = None
 
 
+class CaseNoteAmendment(BaseModel):
+    """What was added to a case note later"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    text: str
+    author_username: str
+    author_staff_id: int | None = None
+    author_first_name: str | None = None
+    author_last_name: str | None = None
+    created_date_time: NaiveDatetime
+    source_system: str
+
+
+class UpdateCaseNoteAmendment(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    text: str
+    author_username: str
+    created_date_time: NaiveDatetime
+
+
 class VisitIdPage(BaseModel):
     """A page of visit ids"""
 
@@ -1366,6 +1394,54 @@ class CsipReview(BaseModel):
     last_modified_by: str | None = None
 
 
+class CaseNote(BaseModel):
+    """A dated entry about a prisoner, under a booking"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    case_note_id: int
+    """Unique throughout NOMIS"""
+    booking_id: int
+    case_note_type: CodeDescription
+    case_note_sub_type: CodeDescription
+    note_source_code: str | None = None
+    """AUTO is what a system wrote"""
+    occurrence_date_time: NaiveDatetime | None = None
+    """When it happened; published as optional, and never missing so far"""
+    creation_date_time: NaiveDatetime | None = None
+    """When somebody wrote it: the one that DPS is sent"""
+    created_datetime: NaiveDatetime
+    """When the row came into the database: tells a fresh copy of a merge, nothing else"""
+    created_username: str
+    author_staff_id: int
+    author_username: str
+    author_first_name: str | None = None
+    author_last_name: str
+    prison_id: str | None = None
+    """Missing on very old ones"""
+    case_note_text: str
+    """Without the amendments"""
+    amendments: list[CaseNoteAmendment]
+    audit_module_name: str | None = None
+    """Tells copies of a merge, and what DPS itself wrote"""
+    source_system: str
+
+
+class UpdateCaseNote(BaseModel):
+    """What a case note and its amendments are to say"""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    text: str
+    amendments: list[UpdateCaseNoteAmendment]
+
+
 class HearingResult(BaseModel):
     model_config = ConfigDict(
         extra="ignore",
@@ -1461,6 +1537,15 @@ class CsipReport(BaseModel):
     created_by: str
     last_modified_date_time: NaiveDatetime | None = None
     last_modified_by: str | None = None
+
+
+class PrisonerCaseNotes(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        validate_by_name=True,
+        alias_generator=to_camel,
+    )
+    case_notes: list[CaseNote]
 
 
 class Hearing(BaseModel):

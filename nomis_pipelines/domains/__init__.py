@@ -7,6 +7,7 @@ from nomis_pipelines.domains.adjudications import ADJUDICATIONS
 from nomis_pipelines.domains.alerts import ALERTS
 from nomis_pipelines.domains.allocations import ALLOCATIONS
 from nomis_pipelines.domains.appointments import APPOINTMENTS
+from nomis_pipelines.domains.case_notes import CASE_NOTES
 from nomis_pipelines.domains.court_sentencing import COURT_SENTENCING
 from nomis_pipelines.domains.csip import CSIP
 from nomis_pipelines.domains.declaration import Domain
@@ -28,6 +29,7 @@ DOMAINS: tuple[Domain, ...] = (
     COURT_SENTENCING,
     INCIDENTS,
     CSIP,
+    CASE_NOTES,
 )
 
 

@@ -106,6 +106,7 @@ STORES: dict[str, Kept] = {
     "adjudications": Stores("/adjudications", "/mappings/adjudications", "id", "nomisKey", _joined),
     "incidents": Stores("/incidents", "/mappings/incidents", "id", "nomisKey", str),
     "csip": SetStores("/csip", "/mappings/csip", "report", lambda key: key.partition("/")[0]),
+    "case_notes": SetStores("/case-notes", "/mappings/case-notes", "prisoner", str),
 }
 
 

@@ -155,6 +155,34 @@ class SandboxAdmin:
         """Make a court case on a booking in NOMIS, alike to another but for its ids."""
         return self._json("POST", f"/nomis/court-cases/{booking_id}", {"like": like})
 
+    def case_notes(self, offender_no: str) -> list[dict[str, Any]]:
+        """The case notes of a prisoner in NOMIS."""
+        return self._json("GET", f"/nomis/prisoners/{offender_no}/case-notes")
+
+    def case_note(self, note_id: int) -> dict[str, Any]:
+        """A case note in NOMIS, with its prisoner."""
+        return self._json("GET", f"/nomis/case-notes/{note_id}")
+
+    def dps_case_note(self, dps_id: str) -> dict[str, Any]:
+        """A case note in DPS as it was last sent, with its prisoner."""
+        return self._json("GET", f"/case-notes/{dps_id}")
+
+    def add_case_note(self, offender_no: str, **fields: Any) -> dict[str, Any]:
+        """Make a case note in NOMIS on a prisoner's latest booking."""
+        return self._json("POST", f"/nomis/prisoners/{offender_no}/case-notes", fields)
+
+    def copy_case_note(self, note_id: int, booking_id: int) -> dict[str, Any]:
+        """Copy a case note in NOMIS to another booking, as merges used to."""
+        return self._json("POST", f"/nomis/case-notes/{note_id}/copy", {"booking_id": booking_id})
+
+    def change_case_note(self, note_id: int, **fields: Any) -> dict[str, Any]:
+        """Change fields of a case note in NOMIS."""
+        return self._json("PUT", f"/nomis/case-notes/{note_id}", fields)
+
+    def remove_case_note(self, note_id: int) -> None:
+        """Delete a case note in NOMIS."""
+        self._json("DELETE", f"/nomis/case-notes/{note_id}")
+
     def admit(self, offender_no: str) -> list[dict[str, Any]]:
         """Give a prisoner a new booking; the alerts that NOMIS copies to it."""
         return self._json("POST", f"/nomis/prisoners/{offender_no}/admit", {})

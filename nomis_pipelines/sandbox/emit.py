@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from nomis_pipelines.sandbox.control import SandboxAdmin
+from nomis_pipelines.sandbox.emit_case_notes import CaseNoteEvents
 from nomis_pipelines.sandbox.emit_courts import CourtEvents
 from nomis_pipelines.sandbox.emit_csip import CsipEvents
 from nomis_pipelines.sandbox.emit_incidents import IncidentEvents
@@ -129,6 +130,11 @@ class Emitter:
     def csip(self) -> CsipEvents:
         """The changes of CSIP reports."""
         return CsipEvents(self._admin, self._publish)
+
+    @property
+    def case_notes(self) -> CaseNoteEvents:
+        """The changes of case notes."""
+        return CaseNoteEvents(self._admin, self._publish)
 
     def location_created(self, like: int, code: str) -> Event:
         """Make a location alike to another, with a code of its own."""

@@ -15,6 +15,7 @@ ServiceName = Literal[
     "court-sentencing",
     "incidents",
     "csip",
+    "case-notes",
     "*",
 ]
 """A service that a fault can hit, or all of them."""

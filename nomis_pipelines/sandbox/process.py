@@ -37,6 +37,7 @@ SERVICE_CLIENTS = {
     "court-sentencing": "court-sentencing-api",
     "incidents": "incidents-api",
     "csip": "csip-api",
+    "case-notes": "casenotes-api",
 }
 
 OnReady = Callable[[dict[str, Any]], None]

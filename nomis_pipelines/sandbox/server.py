@@ -19,16 +19,19 @@ from nomis_pipelines.sandbox.services import (
     alerts,
     appointments,
     auth,
+    case_notes,
     court_sentencing,
     csip,
     incidents,
     locations,
     mapping,
     mapping_alerts,
+    mapping_case_notes,
     mapping_courts,
     mapping_csip,
     nomis,
     nomis_alerts,
+    nomis_case_notes,
     nomis_courts,
     nomis_csip,
     visit_scheduler,
@@ -66,6 +69,7 @@ class SandboxServer:
             "locations": locations.build(stores.dps_locations),
             "visits": visit_scheduler.build(stores.scheduled, self.rules),
             "csip": csip.build(stores.dps_csip),
+            "case-notes": case_notes.build(stores.dps_case_notes),
         }
         nomis_alerts.add_alerts(routers["nomis"], stores.nomis_alerts)
         mapping_alerts.add_alerts(routers["mapping"], stores.alert_mappings)
@@ -79,6 +83,8 @@ class SandboxServer:
         self._add_incidents(routers)
         nomis_csip.add_csip(routers["nomis"], stores.nomis_csip)
         mapping_csip.add_csip(routers["mapping"], stores.csip_mappings)
+        nomis_case_notes.add_case_notes(routers["nomis"], stores.nomis_case_notes)
+        mapping_case_notes.add_case_notes(routers["mapping"], stores.case_note_mappings)
         self.services = {name: Service(name, router, verifier) for name, router in routers.items()}
         self.admin = Service("admin", admin.build(self, stores, self.issuer, self.rules), None)
         self._faults: list[ActiveFault] = []

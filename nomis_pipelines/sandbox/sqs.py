@@ -106,6 +106,13 @@ QUEUES: tuple[QueueSpec, ...] = (
         *(f"CSIP_{what}-UPDATED" for what in _CSIP_PARTS),
         "prison-offender-events.prisoner.booking.moved",
     ),
+    _event_queue(
+        "eventcasenotes",
+        "casenotes",
+        *(f"OFFENDER_CASE_NOTES-{what}" for what in _CHANGES),
+        "prison-offender-events.prisoner.merged",
+        "prison-offender-events.prisoner.booking.moved",
+    ),
 )
 
 

@@ -40,6 +40,8 @@ INCIDENTS_DELETE_ROLES = frozenset({"ROLE_DELETE_INCIDENT_REPORTS"})
 CSIP_ROLES = frozenset({"ROLE_NOMIS_CSIP"})
 """Those of 2024 and 2025 for NOMIS and the mapping service, and those of the CSIP service."""
 LOCATION_READ_ROLES = frozenset({"ROLE_NOMIS_DPS_MAPPING__LOCATIONS__R"})
+CASE_NOTES_ROLES = frozenset({"ROLE_PRISONER_CASE_NOTES__SYNC__RW"})
+CASE_NOTES_2024_ROLES = frozenset({"ROLE_NOMIS_CASENOTES"})
 CONTROL_2024_ROLES = frozenset(
     {
         "ROLE_MIGRATE_VISITS",
@@ -52,6 +54,7 @@ CONTROL_2024_ROLES = frozenset(
         "ROLE_MIGRATE_ADJUDICATIONS",
         "ROLE_MIGRATE_INCIDENT_REPORTS",
         "ROLE_MIGRATE_CSIP",
+        "ROLE_MIGRATE_CASENOTES",
         "ROLE_MIGRATION_ADMIN",
         "ROLE_QUEUE_ADMIN",
     }
@@ -91,6 +94,7 @@ CLIENTS: dict[str, Client] = {
         _client("adjudications-api", ADJUDICATIONS_ROLES),
         _client("incidents-api", INCIDENTS_ROLES | INCIDENTS_VIEW_ROLES | INCIDENTS_DELETE_ROLES),
         _client("csip-api", CSIP_ROLES),
+        _client("casenotes-api", CASE_NOTES_ROLES),
         # the registrations of 2024, whose roles were one a domain
         _client(
             "nomis-2024",
@@ -102,7 +106,8 @@ CLIENTS: dict[str, Client] = {
             | APPOINTMENTS_2024_ROLES
             | ADJUDICATIONS_2024_ROLES
             | INCIDENTS_2024_ROLES
-            | CSIP_ROLES,
+            | CSIP_ROLES
+            | CASE_NOTES_2024_ROLES,
         ),
         # what an operator's session may do; also maintains the room mappings
         _client("operator", CONTROL_ROLES | ROOM_ROLES),

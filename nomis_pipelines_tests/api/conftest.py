@@ -27,6 +27,7 @@ QUEUE_IDS = (
     "eventcourtsentencing",
     "eventincidents",
     "eventcsip",
+    "eventcasenotes",
 )
 
 

@@ -35,6 +35,8 @@ APPOINTMENTS_2024 = "ROLE_MIGRATE_APPOINTMENTS"
 ADJUDICATIONS_2024 = "ROLE_MIGRATE_ADJUDICATIONS"
 INCIDENTS_2024 = "ROLE_MIGRATE_INCIDENT_REPORTS"
 CSIP_2024 = "ROLE_MIGRATE_CSIP"
+CASE_NOTES_2024 = "ROLE_MIGRATE_CASENOTES"
+CASE_NOTE_REPAIRS_2025 = "ROLE_NOMIS_CASENOTES"
 HISTORY_2024 = "ROLE_MIGRATION_ADMIN"
 QUEUES = "ROLE_SYSCON__QUEUE_ADMIN"
 QUEUES_2024 = "ROLE_QUEUE_ADMIN"
@@ -42,6 +44,7 @@ ALL_ROLES = (
     MIGRATION, UPDATE, SYSCON, VISITS_2024, SENTENCING_2024, ALERTS_2024, LOCATIONS_2024, LOCATION_REPAIRS_2024,
     ACTIVITIES_2024, APPOINTMENTS_2024, ADJUDICATIONS_2024, INCIDENTS_2024, CSIP_2024, HISTORY_2024, QUEUES,
     QUEUES_2024,
+    CASE_NOTES_2024, CASE_NOTE_REPAIRS_2025,
 )  # fmt: skip
 
 CELL_DPS_ID = "e0b8b0f4-6a37-4a0c-8a3d-3d1f6f1a7c55"
@@ -175,6 +178,8 @@ class Services(FakeServices):
         self.answer_locations()
         self.answer_courts()
         self.answer_incidents()
+        self.answers["/mapping/casenotes/migration-id/*"] = json_answer(200, 0)
+        self.answers["/mapping/casenotes/*"] = error(404)
 
     def answer_locations(self) -> None:
         """Let every location be one cell at the top, which is mapped and can be updated."""

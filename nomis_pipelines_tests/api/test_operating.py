@@ -81,7 +81,8 @@ async def test_health_names_every_component(api: Api) -> None:
     assert set(body["components"]) == {
         "hmppsAuthApiHealth", "nomisApiHealth", "nomisMappingApi", "visitsApi", "sentencingApi", "alertsApi",
         "locationsApi", "activitiesApi", "adjudicationsApi", "courtSentencingApi", "incidentsApi", "csipApi", "r2dbc",
-        "diskSpace", "ping", "livenessState", "readinessState", "healthInfo", "dagster",
+        "diskSpace", "caseNotesApi", "eventcasenotes-health", "ping", "livenessState", "readinessState", "healthInfo",
+        "dagster",
         "eventvisits-health", "eventsentencing-health", "eventalerts-health", "eventlocations-health",
         "eventcourtsentencing-health", "eventincidents-health", "eventcsip-health", "audit-health",
     }  # fmt: skip

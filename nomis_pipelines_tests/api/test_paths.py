@@ -18,6 +18,8 @@ from nomis_pipelines_tests.api.support import (
     ALERTS_2024,
     ALL_ROLES,
     APPOINTMENTS_2024,
+    CASE_NOTE_REPAIRS_2025,
+    CASE_NOTES_2024,
     CSIP_2024,
     HISTORY_2024,
     INCIDENTS_2024,
@@ -56,6 +58,8 @@ COURTS = {
     "sentenceSeq": "1", "sentenceLevel": "IND", "sentenceCategory": "2020", "termSeq": "1",
 }  # fmt: skip
 INCIDENTS_ID, INCIDENTS_ROLES = "2026-03-01T19:00:00", (MIGRATION, SYSCON, INCIDENTS_2024)
+CASE_NOTES_ID = "2026-03-01T22:00:00"
+CASE_NOTES_ROLES = (MIGRATION, SYSCON, CASE_NOTES_2024)
 BOOKING = "/prisoners/booking-id/{bookingId}"
 
 
@@ -90,6 +94,7 @@ def of_type(method: str, path: str, status: int = 200) -> list[Row]:
         Row(method, path, COURTS_ROLES, status, {"migrationType": "COURT_SENTENCING"}),
         Row(method, path, INCIDENTS_ROLES, status, {"migrationType": "INCIDENTS"}),
         Row(method, path, CSIP_ROLES, status, {"migrationType": "CSIP"}),
+        Row(method, path, CASE_NOTES_ROLES, status, {"migrationType": "CASENOTES"}),
     ]
 
 
@@ -104,6 +109,7 @@ def of_id(method: str, path: str, status: int) -> list[Row]:
         Row(method, path, COURTS_ROLES, status, {"migrationId": COURTS_ID}),
         Row(method, path, INCIDENTS_ROLES, status, {"migrationId": INCIDENTS_ID}),
         Row(method, path, CSIP_ROLES, status, {"migrationId": CSIP_ID}),
+        Row(method, path, CASE_NOTES_ROLES, status, {"migrationId": CASE_NOTES_ID}),
     ]
 
 
@@ -153,6 +159,10 @@ ROWS = [
     Row("POST", "/incidents/{incidentId}/repair", (UPDATE,), values={"incidentId": "501"}),
     Row("POST", "/migrate/csip", CSIP_ROLES, 202, json={"fromDate": "2024-01-01"}),
     *of_2024("csip", CSIP_ROLES, CSIP_ID),
+    Row("POST", "/migrate/casenotes", CASE_NOTES_ROLES, 202, json={"offenderNos": ["B2002CD"]}),
+    *of_2024("casenotes", CASE_NOTES_ROLES, CASE_NOTES_ID),
+    Row("DELETE", "/casenotes/{nomisCaseNoteId}/repair", (UPDATE, CASE_NOTE_REPAIRS_2025), 204,
+        values={"nomisCaseNoteId": "701"}),
     Row("GET", "/migrate/visits/rooms/usage", VISITS_ROLES),
     Row("GET", "/history", (HISTORY_2024,)),
     Row("DELETE", "/history", (HISTORY_2024,), 204),
@@ -192,6 +202,7 @@ async def api(api: Api) -> Api:
     await completed(ledger, "COURT_SENTENCING", "court_sentencing", hour=18)
     await completed(ledger, "INCIDENTS", "incidents", hour=19)
     await completed(ledger, "CSIP", "csip", hour=21)
+    await completed(ledger, "CASENOTES", "case_notes", hour=22)
     api.services.answers |= activities_answers(ACTIVITIES_ID)
     api.services.answer_every_domain()
     return api

@@ -34,6 +34,7 @@ CLIENT_OF = {
     "court-sentencing": "court-sentencing-api",
     "incidents": "incidents-api",
     "csip": "csip-api",
+    "case-notes": "casenotes-api",
 }
 
 

@@ -39,7 +39,7 @@ from nomis_pipelines.contracts.nomis_prisoner import (
     SentenceTerm,
 )
 from nomis_pipelines.domains.court_sentencing.entities import MAPPINGS
-from nomis_pipelines.http import InvalidAnswer
+from nomis_pipelines.domains.ids import dps_uuid as mapped_uuid
 
 ACTIVE = "A"
 REFERENCE_TYPE = "CASE/INFO#"
@@ -64,11 +64,7 @@ def shortest(moment: datetime | time) -> str:
 
 def dps_uuid(text: str) -> UUID:
     """A DPS id where a body takes only a UUID (section 11). Raises `InvalidAnswer`: the mapping service gave it."""
-    try:
-        return UUID(text)
-    except ValueError:
-        reason = "an id of a DPS record that is not a UUID"
-        raise InvalidAnswer("mapping", "GET", MAPPINGS, reason=reason) from None
+    return mapped_uuid(text, MAPPINGS)
 
 
 def prisoner_cases(offender_no: str, cases: Sequence[CourtCase], today: date) -> PrisonerCourtCases:

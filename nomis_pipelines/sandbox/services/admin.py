@@ -22,6 +22,7 @@ from nomis_pipelines.sandbox.routing import Request, Router
 from nomis_pipelines.sandbox.services.admin_activities import add_activities
 from nomis_pipelines.sandbox.services.admin_adjustments import add_adjustments
 from nomis_pipelines.sandbox.services.admin_alerts import add_alerts
+from nomis_pipelines.sandbox.services.admin_case_notes import add_case_notes
 from nomis_pipelines.sandbox.services.admin_courts import add_courts
 from nomis_pipelines.sandbox.services.admin_csip import add_csip
 from nomis_pipelines.sandbox.services.admin_incidents import add_incidents
@@ -123,6 +124,7 @@ def build(steering: Steering, stores: Stores, issuer: TokenIssuer, rules: Schedu
     add_courts(router, stores)
     add_incidents(router, stores.nomis_incidents)
     add_csip(router, stores)
+    add_case_notes(router, stores)
     return router
 
 

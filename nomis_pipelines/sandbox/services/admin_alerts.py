@@ -118,6 +118,8 @@ def _add_prisoners(router: Router, stores: Stores) -> None:
         if booking_id is None:
             raise Refusal(bad_request("both numbers must be of prisoners with bookings, and not the same"))
         stores.nomis_courts.merge(retained, *bookings)
+        # the case notes service hears of a merge by itself (case notes card, section 11)
+        stores.dps_case_notes.move(stores.dps_case_notes.of_prisoner(removed), retained)
         return json_answer({"bookingId": booking_id})
 
     def move(request: Request) -> Answer:

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 from nomis_pipelines.sandbox.data.adjudications import AdjudicationData
 from nomis_pipelines.sandbox.data.appointments import AppointmentData
 from nomis_pipelines.sandbox.data.world import World
-from nomis_pipelines.sandbox.journal import Journal
+from nomis_pipelines.sandbox.journal import Journal, Replay
 from nomis_pipelines.sandbox.stores.adjudication_mappings import AdjudicationMappings
 from nomis_pipelines.sandbox.stores.alert_mappings import AlertMappingTable
+from nomis_pipelines.sandbox.stores.case_note_mappings import CaseNoteMappingTable
 from nomis_pipelines.sandbox.stores.court_mappings import CourtMappings
 from nomis_pipelines.sandbox.stores.csip_mappings import CsipMappings
 from nomis_pipelines.sandbox.stores.dps_activities import DpsActivities, agreement
@@ -17,6 +18,7 @@ from nomis_pipelines.sandbox.stores.dps_adjudications import DpsAdjudications
 from nomis_pipelines.sandbox.stores.dps_adjustments import DpsAdjustments
 from nomis_pipelines.sandbox.stores.dps_alerts import DpsAlerts
 from nomis_pipelines.sandbox.stores.dps_appointments import DpsAppointments
+from nomis_pipelines.sandbox.stores.dps_case_notes import DpsCaseNotes
 from nomis_pipelines.sandbox.stores.dps_courts import DpsCourts
 from nomis_pipelines.sandbox.stores.dps_csip import DpsCsip
 from nomis_pipelines.sandbox.stores.dps_incidents import DpsIncidents
@@ -26,6 +28,7 @@ from nomis_pipelines.sandbox.stores.mappings import MappingTable, RoomMappings
 from nomis_pipelines.sandbox.stores.nomis_activities import NomisActivities
 from nomis_pipelines.sandbox.stores.nomis_adjustments import NomisAdjustments
 from nomis_pipelines.sandbox.stores.nomis_alerts import NomisAlerts
+from nomis_pipelines.sandbox.stores.nomis_case_notes import NomisCaseNotes
 from nomis_pipelines.sandbox.stores.nomis_courts import NomisCourts
 from nomis_pipelines.sandbox.stores.nomis_csip import NomisCsip
 from nomis_pipelines.sandbox.stores.nomis_incidents import NomisIncidents
@@ -70,51 +73,57 @@ class Stores:
         self.nomis_incidents = NomisIncidents(world, self.journal)
         self.incident_mappings: MappingTable[int] = MappingTable("Incident", b")", self.journal)
         self.dps_incidents = DpsIncidents(self.journal, world.key)
+        self.nomis_case_notes = NomisCaseNotes(world, self.nomis_alerts, self.journal)
+        self.dps_case_notes = DpsCaseNotes(self.journal, world.key)
+        self.case_note_mappings = CaseNoteMappingTable(self.journal)
         self.rooms = RoomMappings(self.journal)
         self.nomis_csip = NomisCsip(world, self.nomis_alerts, self.journal)
         self.dps_csip = DpsCsip(self.journal, world.key)
         self.csip_mappings = CsipMappings(self.journal)
         self.replayed = self.journal.replay(
-            {
-                NomisVisits.KIND: self.nomis_visits.replay,
-                ScheduledVisits.KIND: self.scheduled.replay,
-                ScheduledVisits.CANCEL_KIND: self.scheduled.replay_cancel,
-                self.visit_mappings.kind: self.visit_mappings.replay,
-                self.adjustment_mappings.kind: self.adjustment_mappings.replay,
-                NomisAdjustments.KIND: self.nomis_adjustments.replay,
-                NomisAlerts.KIND: self.nomis_alerts.replay,
-                DpsAlerts.KIND: self.dps_alerts.replay,
-                DpsAlerts.DELETE_KIND: self.dps_alerts.replay_delete,
-                AlertMappingTable.KIND: self.alert_mappings.replay,
-                self.location_mappings.kind: self.location_mappings.replay,
-                NomisLocations.KIND: self.nomis_locations.replay,
-                **self.dps_adjustments.replays,
-                **self.dps_locations.replays,
-                NomisActivities.KIND: self.nomis_activities.replay,
-                DpsActivities.KIND: self.dps_activities.replay,
-                DpsActivities.ALLOCATION_KIND: self.dps_activities.replay_allocation,
-                DpsActivities.MOVE_KIND: self.dps_activities.replay_move,
-                self.activity_mappings.kind: self.activity_mappings.replay,
-                self.allocation_mappings.kind: self.allocation_mappings.replay,
-                self.appointment_mappings.kind: self.appointment_mappings.replay,
-                **self.dps_appointments.replays,
-                **self.adjudication_mappings.replays,
-                **self.dps_adjudications.replays,
-                NomisCourts.KIND: self.nomis_courts.replay,
-                DpsCourts.KIND: self.dps_courts.replay,
-                DpsCourts.MERGE_KIND: self.dps_courts.replay_merge,
-                CourtMappings.SUMMARY_KIND: self.court_mappings.replay_summary,
-                self.court_mappings.pairs.kind: self.court_mappings.pairs.replay,
-                NomisIncidents.KIND: self.nomis_incidents.replay,
-                NomisIncidents.SWITCH_KIND: self.nomis_incidents.replay_switch,
-                self.incident_mappings.kind: self.incident_mappings.replay,
-                **self.dps_incidents.replays,
-                RoomMappings.KIND: self.rooms.replay,
-                NomisCsip.KIND: self.nomis_csip.replay,
-                DpsCsip.KIND: self.dps_csip.replay,
-                DpsCsip.DELETE_KIND: self.dps_csip.replay_delete,
-                CsipMappings.KIND: self.csip_mappings.replay,
-            }
+            _by_kind(
+                (NomisVisits.KIND, self.nomis_visits.replay),
+                (ScheduledVisits.KIND, self.scheduled.replay),
+                (ScheduledVisits.CANCEL_KIND, self.scheduled.replay_cancel),
+                (self.visit_mappings.kind, self.visit_mappings.replay),
+                (self.adjustment_mappings.kind, self.adjustment_mappings.replay),
+                (NomisAdjustments.KIND, self.nomis_adjustments.replay),
+                (NomisAlerts.KIND, self.nomis_alerts.replay),
+                (DpsAlerts.KIND, self.dps_alerts.replay),
+                (DpsAlerts.DELETE_KIND, self.dps_alerts.replay_delete),
+                (AlertMappingTable.KIND, self.alert_mappings.replay),
+                (self.location_mappings.kind, self.location_mappings.replay),
+                (NomisLocations.KIND, self.nomis_locations.replay),
+                *self.dps_adjustments.replays.items(),
+                *self.dps_locations.replays.items(),
+                (NomisActivities.KIND, self.nomis_activities.replay),
+                (DpsActivities.KIND, self.dps_activities.replay),
+                (DpsActivities.ALLOCATION_KIND, self.dps_activities.replay_allocation),
+                (DpsActivities.MOVE_KIND, self.dps_activities.replay_move),
+                (self.activity_mappings.kind, self.activity_mappings.replay),
+                (self.allocation_mappings.kind, self.allocation_mappings.replay),
+                (self.appointment_mappings.kind, self.appointment_mappings.replay),
+                *self.dps_appointments.replays.items(),
+                *self.adjudication_mappings.replays.items(),
+                *self.dps_adjudications.replays.items(),
+                (NomisCourts.KIND, self.nomis_courts.replay),
+                (DpsCourts.KIND, self.dps_courts.replay),
+                (DpsCourts.MERGE_KIND, self.dps_courts.replay_merge),
+                (CourtMappings.SUMMARY_KIND, self.court_mappings.replay_summary),
+                (self.court_mappings.pairs.kind, self.court_mappings.pairs.replay),
+                (NomisIncidents.KIND, self.nomis_incidents.replay),
+                (NomisIncidents.SWITCH_KIND, self.nomis_incidents.replay_switch),
+                (self.incident_mappings.kind, self.incident_mappings.replay),
+                *self.dps_incidents.replays.items(),
+                (NomisCaseNotes.KIND, self.nomis_case_notes.replay),
+                *self.dps_case_notes.replays.items(),
+                (CaseNoteMappingTable.KIND, self.case_note_mappings.replay),
+                (RoomMappings.KIND, self.rooms.replay),
+                (NomisCsip.KIND, self.nomis_csip.replay),
+                (DpsCsip.KIND, self.dps_csip.replay),
+                (DpsCsip.DELETE_KIND, self.dps_csip.replay_delete),
+                (CsipMappings.KIND, self.csip_mappings.replay),
+            )
         )
 
     def clear(self) -> None:
@@ -146,6 +155,9 @@ class Stores:
         self.nomis_incidents.clear()
         self.incident_mappings.clear()
         self.dps_incidents.clear()
+        self.nomis_case_notes.clear()
+        self.dps_case_notes.clear()
+        self.case_note_mappings.clear()
         self.rooms.clear()
         self.nomis_csip.clear()
         self.dps_csip.clear()
@@ -166,6 +178,7 @@ class Stores:
             "court_sentencing": self._courts_agreement(),
             "incidents": _agreement(self.incident_mappings, self.dps_incidents),
             "csip": self._csip_agreement(),
+            "case_notes": self._case_notes_agreement(),
         }
 
     def _visits_agreement(self) -> dict[str, int]:
@@ -237,6 +250,23 @@ class Stores:
             "mappings_without_dps": len(mapped.keys() - rows.keys()),
             "mappings_to_another": sum(rows[dps_id][1] != mapped[dps_id] for dps_id in rows.keys() & mapped.keys()),
         }
+
+    def _case_notes_agreement(self) -> dict[str, int]:
+        pairs = self.case_note_mappings
+        in_dps = set(self.dps_case_notes.ids())
+        mapped = {pair.dps_id for _, pair in pairs.items()}
+        return self.dps_case_notes.numbers() | {
+            "mappings": len(pairs),
+            "dps_without_mapping": len(in_dps - mapped),
+            "mappings_without_dps": len(mapped - in_dps),
+        }
+
+
+def _by_kind(*handlers: tuple[bytes, Replay]) -> dict[bytes, Replay]:
+    kinds = dict(handlers)
+    if len(kinds) < len(handlers):
+        raise ValueError("two stores write entries of the same kind into the journal")
+    return kinds
 
 
 def _agreement(mappings: MappingTable[Key], records: DpsRecords[Key]) -> dict[str, int]:
