@@ -13,7 +13,7 @@ from nomis_pipelines.ledger import MigrationStatus, State
 from nomis_pipelines.migration.checks import build_checks
 from nomis_pipelines.migration.engine import MigrationEngine
 from nomis_pipelines.migration.filters import run_filter
-from nomis_pipelines.migration.grid import dagster_partitions, require_known_prison
+from nomis_pipelines.migration.grid import NOMIS_POOL, dagster_partitions, require_known_prison
 from nomis_pipelines.migration.partitions import PRISONS_SET
 from nomis_pipelines.migration.report import as_metadata, sentence, tally_metadata
 from nomis_pipelines.migration.run import MigrationRun
@@ -105,6 +105,7 @@ def _plan_op(migration: AnyMigration) -> Any:
         ins={domain: dg.In(dg.Nothing) for domain in migration.depends_on},
         out=dg.DynamicOut(io_manager_key=PAGE_IO_MANAGER),
         tags={PRIORITY: "0"},
+        pool=NOMIS_POOL,
     )
     async def plan_pages(
         context: dg.OpExecutionContext, config: PlanConfig, migrations: dg.ResourceParam[MigrationEngine]
@@ -161,6 +162,7 @@ def _page_op(migration: AnyMigration, stage: str, priority: int, description: st
         description=description,
         out=dg.Out(io_manager_key=PAGE_IO_MANAGER),
         tags={PRIORITY: str(priority)},
+        pool={"read": NOMIS_POOL, "write": f"dps-{migration.write_service}"}.get(stage),
     )
     async def page_op(context: dg.OpExecutionContext, page: Any, migrations: dg.ResourceParam[MigrationEngine]) -> Any:
         async with _stage(migrations) as run:
@@ -179,6 +181,7 @@ def _waiting_op(migration: AnyMigration) -> Any:
         name=f"write_waiting_{migration.name}",
         description="Migrate what waited for its parent, generation by generation.",
         out=dg.Out(io_manager_key=PAGE_IO_MANAGER),
+        pool=NOMIS_POOL,
     )
     async def write_waiting(
         context: dg.OpExecutionContext, pages: list[Any], migrations: dg.ResourceParam[MigrationEngine]
@@ -243,7 +246,7 @@ def _retry_failed_job(migration: AnyMigration) -> dg.JobDefinition:
 
         rejected: bool = False
 
-    @dg.op(name=f"retry_failed_{name}_records")
+    @dg.op(name=f"retry_failed_{name}_records", pool=NOMIS_POOL)
     async def retry(
         context: dg.OpExecutionContext, config: RetryConfig, migrations: dg.ResourceParam[MigrationEngine]
     ) -> None:

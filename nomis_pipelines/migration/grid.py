@@ -1,4 +1,4 @@
-"""The Dagster side of partitions: the grid of prisons and months, and which prisons there are.
+"""The Dagster side of partitions and limits: the grid of prisons and months, which prisons there are, NOMIS's pool.
 
 The prisons are dynamic partitions, kept in Dagster's own database: the packaged list and the setting
 `NOMIS_PIPELINES_PRISONS` are added by a sensor, and one more can be added in the UI at any time.
@@ -23,6 +23,9 @@ from nomis_pipelines.migration.partitions import (
 from nomis_pipelines.settings import LONDON, Settings
 
 PRISONS = dg.DynamicPartitionsDefinition(name=PRISONS_SET)
+
+NOMIS_POOL = "nomis"
+"""The pool of all runs that read NOMIS: the instance's limit of it is how many do so at once, of whatever domain."""
 
 
 def dagster_partitions(partitions: Partitions) -> dg.PartitionsDefinition[str]:

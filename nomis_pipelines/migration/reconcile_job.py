@@ -8,7 +8,7 @@ import dagster as dg
 from nomis_pipelines.markdown import as_markdown
 from nomis_pipelines.migration.checks import as_check_result
 from nomis_pipelines.migration.declaration import Migration
-from nomis_pipelines.migration.grid import known_prisons
+from nomis_pipelines.migration.grid import NOMIS_POOL, known_prisons
 from nomis_pipelines.migration.partitions import PRISONS_SET, has_prisons
 from nomis_pipelines.migration.reconciliation import Reconciliation, Scope, Standing
 from nomis_pipelines.migration.workers import StopRequest
@@ -30,7 +30,7 @@ def build_reconciliation(migration: AnyMigration, asset: dg.AssetKey) -> dg.JobD
     """The job `reconcile_<domain>`: reads only, changes nothing."""
     name = migration.name
 
-    @dg.op(name=f"reconcile_{name}_records")
+    @dg.op(name=f"reconcile_{name}_records", pool=NOMIS_POOL)
     async def reconcile(
         context: dg.OpExecutionContext, config: ReconcileConfig, platform: dg.ResourceParam[Platform]
     ) -> None:

@@ -4,7 +4,10 @@ of a run or a check that fails in it exactly one alert arrives, with the link to
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,7 +19,7 @@ from nomis_pipelines.sandbox import Sandbox, SandboxAdmin
 from nomis_pipelines.sandbox.postgres import EmbeddedPostgres
 from nomis_pipelines_tests.conftest import SANDBOX_TODAY
 from nomis_pipelines_tests.e2e.deployment import UI, Deployment, eventually
-from nomis_pipelines_tests.e2e.support import run, written
+from nomis_pipelines_tests.e2e.support import bare, run, written
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
 PATIENCE = 120.0
@@ -164,6 +167,46 @@ def test_a_cancelled_migration_stops_with_what_was_in_flight_recorded(
         return [each["status"] for each in runs]
 
     eventually(lambda: statuses() == ["CANCELED"], PATIENCE, "Dagster's run is cancelled too, and not retried")
+
+
+STARTED = """{ runsOrError(filter: {statuses: [STARTING, STARTED]}) { ... on Runs { results { jobName } } } }"""
+
+
+def test_three_migrations_at_once_read_nomis_no_more_than_two_at_a_time(
+    deployment: Deployment, client: Callable[[str], Client], sandbox: SandboxAdmin
+) -> None:
+    """The pool's limit is for all domains together: 2 runs of at most 4 calls each, however many are started."""
+    assert run_tool(deployment, "dagster", "instance", "concurrency", "set", "nomis", "2") == 0
+    try:
+        call = client("operator")
+        sandbox.set_fault("latency", "nomis", milliseconds=150)
+        sandbox.reset("counts")
+        started = [
+            call("POST", f"/migrate/{path}", 202, json=filter)["migrationId"]
+            for path, filter in (
+                ("visits", {"prisonIds": ["LEI"]}),
+                ("incidents", {"fromDate": "2026-01-01"}),
+                ("csip", {"fromDate": "2026-01-01"}),
+            )
+        ]
+        at_once: list[int] = []
+
+        def ended() -> bool:
+            runs = deployment.ask(STARTED)["runsOrError"]["results"]
+            at_once.append(sum(each["jobName"].startswith("migrate_") for each in runs))
+            return all(call("GET", f"/migrate/history/{each}")["status"] == "COMPLETED" for each in started)
+
+        eventually(ended, 2 * PATIENCE, "all three are completed")
+        assert max(at_once) == 2
+        assert 4 < sandbox.counts()["nomis"]["max_in_flight"] <= 8 + 3, "the three starts ask NOMIS for estimates too"
+    finally:
+        assert run_tool(deployment, "dagster", "instance", "concurrency", "set", "nomis", "4") == 0
+
+
+def run_tool(deployment: Deployment, tool: str, *arguments: str) -> int:
+    """The exit status of a command of Dagster's on the deployment's instance."""
+    command = [str(Path(sys.executable).with_name(tool)), *arguments]
+    return subprocess.run(command, env=bare(deployment.environment), check=False, capture_output=True).returncode
 
 
 async def plant_a_duplicate(url: str, partition: str) -> None:
