@@ -132,14 +132,15 @@ def run(name: str, command: list[str], environment: Mapping[str, str]) -> Measur
     result: dict[str, Any] = json.loads(lines[-1])
     return Measured(
         name=name,
-        records=int(result["processed"] if "processed" in result else _processed(result)),
+        records=int(result["processed"] if "processed" in result else settled(result)),
         seconds=float(result["seconds"]),
         cpu=usage.ru_utime + usage.ru_stime,
         peak=usage.ru_maxrss / 1024,
     )
 
 
-def _processed(result: Mapping[str, Any]) -> int:
+def settled(result: Mapping[str, Any]) -> int:
+    """How many records a run dealt with, whatever became of them."""
     names = ("migrated", "skipped", "rejected", "failed", "unmapped", "in_doubt", "duplicates")
     return sum(int(result[name]) for name in names)
 

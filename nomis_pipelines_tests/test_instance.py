@@ -42,7 +42,7 @@ def test_runs_are_queued_one_at_a_time_for_a_prison(instance: dg.DagsterInstance
         {"key": "dagster/partition", "limit": 6},
         {"key": "dagster/partition/prison", "value": {"applyLimitPerUniqueValue": True}, "limit": 1},
     ]
-    assert concurrency.pool_config.default_pool_limit == 4
+    assert concurrency.pool_config.default_pool_limit == 6
 
 
 @pytest.mark.server

@@ -177,7 +177,7 @@ AGREED = [
 def test_the_instance_is_the_one_of_dagster_yaml(section: str) -> None:
     made, local = as_the_chart_makes_it()[section], json.loads(json.dumps(LOCAL[section]))
     if section == "concurrency":  # twice as many migrations as on one machine
-        local["runs"]["tag_concurrency_limits"][0]["limit"] = 12
+        local["runs"]["tag_concurrency_limits"][0]["limit"] = local["pools"]["default_limit"] = 12
     if section == "run_monitoring":  # said aloud, for only this launcher could resume a run
         local["max_resume_run_attempts"] = 0
     assert made == local

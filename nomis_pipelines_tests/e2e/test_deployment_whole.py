@@ -200,7 +200,7 @@ def test_three_migrations_at_once_read_nomis_no_more_than_two_at_a_time(
         assert max(at_once) == 2
         assert 4 < sandbox.counts()["nomis"]["max_in_flight"] <= 8 + 3, "the three starts ask NOMIS for estimates too"
     finally:
-        assert run_tool(deployment, "dagster", "instance", "concurrency", "set", "nomis", "4") == 0
+        assert run_tool(deployment, "dagster", "instance", "concurrency", "set", "nomis", "6") == 0
 
 
 def run_tool(deployment: Deployment, tool: str, *arguments: str) -> int:
