@@ -1,6 +1,6 @@
 """How fast visits migrate under conditions: slow services, one run process or two; and what surrounds the work.
 
-    python -m benchmarks.conditions [--records 20000]
+    python -m benchmarks.conditions [--records 12000]
 
 Every line is a migration of its own (`nomis-pipelines migrate visits`) on a fresh sandbox with default settings, with
 latency injected into every service of the sandbox. Two processes share the visits by prison. The last table
@@ -35,7 +35,7 @@ def halves() -> list[dict[str, Any]]:
         lighter = loads.index(min(loads))
         lists[lighter].append(prison.code)
         loads[lighter] += prison.weight
-    return [{"prisonIds": codes} for codes in lists]
+    return [{"prisonIds": codes, "visitTypes": []} for codes in lists]
 
 
 def migrate(environment: Mapping[str, str], filters: Sequence[Mapping[str, Any]]) -> tuple[int, float, float]:
@@ -140,7 +140,7 @@ def event_log(database: str) -> tuple[int, int]:
 def main() -> None:
     """Measure and print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--records", type=int, default=20_000)
+    parser.add_argument("--records", type=int, default=12_000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder)

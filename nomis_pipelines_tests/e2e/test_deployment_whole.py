@@ -45,7 +45,6 @@ def deployment(
         "NOMIS_PIPELINES_HTTP_ATTEMPTS": "1",
         "NOMIS_PIPELINES_HTTP_START_CONCURRENCY": "4",
         "NOMIS_PIPELINES_HTTP_MAX_CONCURRENCY": "4",
-        "NOMIS_PIPELINES_BREAKER_SECONDS": "30",
     }
     with Deployment(directory, environment, dagster.replace("+psycopg", "")) as started:
         yield started
@@ -168,27 +167,6 @@ def test_a_cancelled_migration_stops_with_what_was_in_flight_recorded(
         return [each["status"] for each in runs]
 
     eventually(lambda: statuses() == ["CANCELED"], PATIENCE, "Dagster's run is cancelled too, and not retried")
-
-
-def test_an_outage_of_a_minute_fails_no_record_and_the_retry_of_the_run_completes(
-    deployment: Deployment, client: Callable[[str], Client], sandbox: SandboxAdmin
-) -> None:
-    """DPS is gone for 60 s: the breaker (30 s here) ends the first attempt, and Dagster's retry goes on from there."""
-    call = client("operator")
-    sandbox.set_fault("latency", "visits", milliseconds=100, when="after")
-    migration_id = call("POST", "/migrate/visits", 202, json={"prisonIds": ["BXI"]})["migrationId"]
-    eventually(lambda: call("GET", TODAY["active"])["recordsMigrated"] > 8, PATIENCE, "some are migrated")
-    sandbox.set_fault("outage", "visits", seconds=60)
-    one = TODAY["one"].format(migration_id)
-    eventually(lambda: call("GET", one)["status"] != "STARTED", PATIENCE, "the first attempt ends")
-    assert call("GET", one)["status"] != "COMPLETED"
-    eventually(lambda: call("GET", TODAY["all"])[0]["status"] == "COMPLETED", 2 * PATIENCE, "the retry completes")
-    first, second = call("GET", one), call("GET", TODAY["all"])[0]
-    assert second["migrationId"] != migration_id
-    for each in (migration_id, second["migrationId"]):
-        listed = run(deployment.environment, "failures", "list", "visits", "--migration", each, "--json")
-        assert [row for row in json.loads(listed.out) if row["state"] == "failed"] == []
-    assert first["recordsMigrated"] + second["recordsMigrated"] == len(written(sandbox))
 
 
 STARTED = """{ runsOrError(filter: {statuses: [STARTING, STARTED]}) { ... on Runs { results { jobName } } } }"""
