@@ -35,7 +35,7 @@ test: setup ## All tests: first those without servers, then the others
 	if [ $$status -eq 0 ]; then echo "== all tests passed"; else echo "== SOME TESTS FAILED, see above"; fi; \
 	exit $$status
 
-test-fast: setup ## The tests that need no server (two minutes on two cores)
+test-fast: setup ## The tests that need no server (a minute and a half on two cores)
 	@$(BIN)/pytest -n 2 -m "not server"
 
 chaos: setup ## Break everything in turn while visits migrate, and count what is left: SEED=7 ROUNDS=1
