@@ -20,7 +20,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.migration import settled
+from benchmarks.migration import migration_command, settled, variables
 from nomis_pipelines.sandbox import Sandbox
 from nomis_pipelines.sandbox.data.prisons import PRISONS
 
@@ -42,7 +42,7 @@ def migrate(environment: Mapping[str, str], filters: Sequence[Mapping[str, Any]]
     """Runs at once, one a filter: records, seconds of the longest run's work, CPU seconds of all processes."""
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "nomis_pipelines", "migrate", "visits", "--filter", json.dumps(filter), "--json"],
+            migration_command("visits", filter),
             env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )
         for filter in filters
@@ -57,12 +57,6 @@ def migrate(environment: Mapping[str, str], filters: Sequence[Mapping[str, Any]]
     after = os.times()
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return sum(map(settled, results)), max(float(result["seconds"]) for result in results), cpu
-
-
-def variables(sandbox: Sandbox) -> dict[str, str]:
-    """The environment of a run on the sandbox, with a Dagster instance that is thrown away."""
-    left_out = ("DAGSTER_HOME", "HMPPS_SQS_QUEUES_AUDIT_QUEUE_NAME")
-    return {name: value for name, value in {**os.environ, **sandbox.environment}.items() if name not in left_out}
 
 
 def under_conditions(state: Path, records: int) -> None:
@@ -105,12 +99,11 @@ def surroundings(state: Path, records: int) -> None:
         home.mkdir()
         (home / "dagster.yaml").write_text(json.dumps({"storage": {"postgres": {"postgres_url": database}}}))
         stored = {**environment, "DAGSTER_HOME": str(home)}
-        command = [python, "-m", "nomis_pipelines", "migrate", "visits", "--json"]
         # a run of nothing, then one of everything: the difference is the pages'
-        nothing = [*command, "--filter", '{"toDateTime": "1990-01-01T00:00:00"}']
+        nothing = migration_command("visits", {"toDateTime": "1990-01-01T00:00:00"})
         rows["a run of no records, whole process"] = f"{seconds_of(nothing, stored):.1f} s"
         first_rows, first_bytes = event_log(database)
-        everything = [*command, "--filter", '{"visitTypes": []}']
+        everything = migration_command("visits")
         subprocess.run(everything, env=stored, check=True, capture_output=True)
         all_rows, all_bytes = event_log(database)
         again = time.perf_counter()

@@ -149,9 +149,7 @@ def migrate(domain: str, size: int, state: Path, *, with_floor: bool) -> tuple[M
     """Bare loop if wanted, then migration, of the same records: the sandbox forgets in between."""
     subject = SUBJECTS[domain]
     with Sandbox(state=state, sqs=False, **subject.sandbox(size)) as sandbox:
-        environment = {**os.environ, **sandbox.environment}
-        environment.pop("DAGSTER_HOME", None)
-        environment.pop("HMPPS_SQS_QUEUES_AUDIT_QUEUE_NAME", None)
+        environment = variables(sandbox)
         bare = [sys.executable, "-m", "benchmarks.migration", "--domain", domain, "--bare"]
         floor = run("bare loop", bare, environment) if with_floor else None
         sandbox.admin.reset("data")
@@ -160,10 +158,16 @@ def migrate(domain: str, size: int, state: Path, *, with_floor: bool) -> tuple[M
         return run("migration", migration_command(domain), environment), floor
 
 
-def migration_command(domain: str) -> list[str]:
-    """The command that migrates a domain as it is measured."""
-    filter = json.dumps(SUBJECTS[domain].filter)
-    return [sys.executable, "-m", "nomis_pipelines", "migrate", domain, "--filter", filter, "--json"]
+def variables(sandbox: Sandbox) -> dict[str, str]:
+    """The environment of a run on the sandbox, with a Dagster instance that is thrown away."""
+    left_out = ("DAGSTER_HOME", "HMPPS_SQS_QUEUES_AUDIT_QUEUE_NAME")
+    return {name: value for name, value in {**os.environ, **sandbox.environment}.items() if name not in left_out}
+
+
+def migration_command(domain: str, filter: Mapping[str, Any] | None = None) -> list[str]:
+    """The command that migrates a domain: as it is measured, or by another filter."""
+    wanted = json.dumps(SUBJECTS[domain].filter if filter is None else filter)
+    return [sys.executable, "-m", "nomis_pipelines", "migrate", domain, "--filter", wanted, "--json"]
 
 
 async def bare_loop(domain_name: str, concurrency: int = 128) -> None:

@@ -8,7 +8,6 @@ library's time is its caller's. The process's CPU time is shared out by the coun
 """
 
 import argparse
-import json
 import os
 import re
 import subprocess
@@ -18,7 +17,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from benchmarks.conditions import variables
+from benchmarks.migration import migration_command, variables
 from nomis_pipelines.sandbox import Sandbox
 
 STAGES = (
@@ -56,11 +55,10 @@ def main() -> None:
         profile = Path(folder) / "stacks"
         with Sandbox(state=Path(folder) / "sandbox", sqs=False, visits=options.records) as sandbox:
             profiler = str(Path(sys.executable).with_name("py-spy"))
-            command = [sys.executable, "-m", "nomis_pipelines", "migrate", "visits", "--json"]
             before, started = os.times(), time.perf_counter()
             subprocess.run(
                 [profiler, "record", "--rate", "250", "--format", "raw", "--output", str(profile), "--",
-                 *command, "--filter", json.dumps({"visitTypes": []})],
+                 *migration_command("visits")],
                 env=variables(sandbox), check=True, capture_output=True,
             )  # fmt: skip
             after, seconds = os.times(), time.perf_counter() - started

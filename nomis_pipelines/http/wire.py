@@ -91,7 +91,7 @@ class Wire(Protocol):
 
 
 class ReqwestWire:
-    """The fast wire: pyreqwest's own client, HTTP/1.1."""
+    """A general client's wire: pyreqwest's own, HTTP/1.1, with a thread beside the loop."""
 
     def __init__(self) -> None:
         self._client = (
